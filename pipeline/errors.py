@@ -1,0 +1,73 @@
+"""Every error that Faultline raises on purpose, as one small tree."""
+
+from __future__ import annotations
+
+
+class FaultlineError(Exception):
+    """Raised when Faultline cannot do what was asked; the message says what to do next."""
+
+
+class InvalidCall(FaultlineError):
+    """Raised when a command or an API request was called wrongly (exit status 2)."""
+
+
+class InvalidSetting(FaultlineError):
+    """Raised when a setting is unknown or has a value that cannot be used."""
+
+
+class InvalidRecord(FaultlineError):
+    """Raised when one record cannot be decoded, checked or applied; it goes to dead letters.
+
+    ``reason`` is a stable word for counting (``not-json``, ``bad-type``, ...).
+    """
+
+    def __init__(self, reason: str, message: str) -> None:
+        super().__init__(message)
+        self.reason = reason
+
+
+class InvalidDocument(FaultlineError):
+    """Raised when a YAML document (rule, playbook, topic, values) is refused.
+
+    ``findings`` holds one ``pipeline.document.Finding`` or more.
+    """
+
+    def __init__(self, findings: list[object]) -> None:
+        super().__init__("\n".join(str(finding) for finding in findings))
+        self.findings = findings
+
+
+class ExpressionError(FaultlineError):
+    """Raised when an expression of a workflow or a rule cannot be evaluated."""
+
+
+class ActionFailed(FaultlineError):
+    """Raised by an action when what it tried did not work; the message is the task's error."""
+
+
+class BrokerUnavailable(FaultlineError):
+    """Raised when the Kafka broker cannot be started or reached."""
+
+
+class TopicMismatch(FaultlineError):
+    """Raised when a topic exists with other settings than its declaration asks for."""
+
+
+class Fenced(FaultlineError):
+    """Raised when another worker has taken over a partition; this process must end."""
+
+
+class CheckpointFailed(FaultlineError):
+    """Raised when a checkpoint could not be written or restored; this process must end."""
+
+
+class NotRunning(FaultlineError):
+    """Raised when a command needs a running pipeline and finds none."""
+
+
+class AlreadyRunning(FaultlineError):
+    """Raised when a pipeline is started on a data directory that has a live one."""
+
+
+class HistoryUnavailable(FaultlineError):
+    """Raised when ClickHouse cannot be opened or reached."""

@@ -54,7 +54,9 @@ class Document:
             steps = steps[:-1]
         return self.marks.get(steps, Mark(1, 1))
 
-    def finding(self, code: str, message: str, *steps: Step, level: Literal["error", "warning"] = "error") -> Finding:
+    def finding(
+        self, code: str, message: str, *steps: Step, level: Literal["error", "warning"] = "error"
+    ) -> Finding:
         """A finding at the place that ``steps`` lead to."""
         mark = self.at(*steps)
         return Finding(self.path, mark.line, mark.column, code, message, level)
@@ -75,10 +77,12 @@ def read(
     try:
         node = yaml.compose(text, Loader=_Loader)
     except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
+        mark: Any = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
         line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
         problem = getattr(error, "problem", None) or str(error)
-        raise InvalidDocument([Finding(path, line, column, "yaml", f"not readable as YAML: {problem}")]) from error
+        raise InvalidDocument(
+            [Finding(path, line, column, "yaml", f"not readable as YAML: {problem}")]
+        ) from error
     if not aliases:
         _refuse_aliases(text, path)
     marks: dict[tuple[Step, ...], Mark] = {}
@@ -102,7 +106,7 @@ def _refuse_aliases(text: str, path: str) -> None:
         anchor = getattr(event, "anchor", None)
         merge = isinstance(event, yaml.ScalarEvent) and event.value == "<<" and not event.style
         if anchor is not None or merge:
-            mark = event.start_mark
+            mark: Any = event.start_mark
             what = "merge keys (<<)" if merge else f"anchors and aliases (&{anchor}, *{anchor})"
             message = f"{what} are not part of this language; write the value out at each place"
             raise InvalidDocument([Finding(path, mark.line + 1, mark.column + 1, "yaml-alias", message)])
@@ -126,17 +130,23 @@ class _Builder:
         if isinstance(node, yaml.ScalarNode):
             return self.scalar(node)
         if id(node) in open_nodes:
-            raise InvalidDocument([self.note(node, "yaml", "a value contains itself; write it out without the alias")])
+            raise InvalidDocument(
+                [self.note(node, "yaml", "a value contains itself; write it out without the alias")]
+            )
         open_nodes = open_nodes | {id(node)}
         if isinstance(node, yaml.SequenceNode):
             return [self.build(child, (*steps, index), open_nodes) for index, child in enumerate(node.value)]
         result: dict[Any, Any] = {}
         for key_node, child in self.pairs(node):
             if not isinstance(key_node, yaml.ScalarNode):
-                raise InvalidDocument([self.note(key_node, "yaml", "a key must be a word, not a list or mapping")])
+                raise InvalidDocument(
+                    [self.note(key_node, "yaml", "a key must be a word, not a list or mapping")]
+                )
             key = self.scalar(key_node)
             if key in result:
-                self.warnings.append(self.note(key_node, "yaml-twice", f"{key!r} stands twice; the last one counts"))
+                self.warnings.append(
+                    self.note(key_node, "yaml-twice", f"{key!r} stands twice; the last one counts")
+                )
             step = key if isinstance(key, str | int) else str(key)
             result[key] = self.build(child, (*steps, step), open_nodes)
             # A finding about a value is easiest found at its key.

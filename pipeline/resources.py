@@ -15,4 +15,4 @@ def shipped(name: str) -> Path:
     for place in (PACKAGE / "shipped" / name, PACKAGE.parent / name):
         if place.is_dir():
             return place
-    raise FileNotFoundError(f"{name}/ came with neither the package nor the checkout; install Faultline again")
+    raise FileNotFoundError(f"{name}/ is in neither the package nor the checkout; install Faultline again")

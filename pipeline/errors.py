@@ -42,7 +42,22 @@ class ExpressionError(FaultlineError):
 
 
 class ActionFailed(FaultlineError):
-    """Raised by an action when what it tried did not work; the message is the task's error."""
+    """Raised by an action when what it tried did not work; the message is the task's error.
+
+    ``details``, where given, is what the task's result carries instead of the message.
+    """
+
+    def __init__(self, message: str, details: object = None) -> None:
+        super().__init__(message)
+        self.details = details
+
+
+class InvalidInput(ActionFailed):
+    """Raised when an action is called with input that it does not take; nothing was done."""
+
+
+class UnknownAction(ActionFailed):
+    """Raised when a playbook names an action that does not exist here."""
 
 
 class BrokerUnavailable(FaultlineError):

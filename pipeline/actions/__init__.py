@@ -1,0 +1,1 @@
+"""What playbooks can call: actions, found by name in ``registry``."""

@@ -1,0 +1,55 @@
+"""Actions by name: those that come along, and those that installed packages add.
+
+A package adds actions by an entry point in the group ``faultline.actions`` that names a
+list of declared actions (``pipeline.actions.declaration.action``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Any
+
+from ..errors import UnknownAction
+from . import nova, std
+from .declaration import Action
+
+GROUP = "faultline.actions"
+SHIPPED: Mapping[str, Action] = {one.name: one for one in (*std.ACTIONS, *nova.ACTIONS)}
+
+
+def find(name: str) -> Action:
+    """The action ``name``. Raises ``UnknownAction`` when there is none."""
+    # Looking up entry points reads the metadata of every installed package: only when it must be.
+    found = SHIPPED.get(name) or installed().get(name)
+    if found is None:
+        raise UnknownAction(f"there is no action `{name}`; packages add theirs by the entry points {GROUP}")
+    return found
+
+
+def names() -> list[str]:
+    """The names of all actions, sorted."""
+    return sorted({*SHIPPED, *installed()})
+
+
+def repeatable(name: str, given: Mapping[str, Any]) -> bool:
+    """Whether a call may be made a second time: because it changes nothing outside."""
+    try:
+        return find(name).effect_of(given) != "changes"
+    except UnknownAction:
+        # Nobody has run it either; running it again says so once more.
+        return True
+
+
+@lru_cache(maxsize=1)
+def installed() -> Mapping[str, Action]:
+    """The actions of installed packages. Raises ``TypeError`` when an entry point gives something else."""
+    from importlib.metadata import entry_points
+
+    found: dict[str, Action] = {}
+    for point in entry_points(group=GROUP):
+        for one in point.load():
+            if not isinstance(one, Action):
+                raise TypeError(f"entry point {point.value} of {GROUP}: {one!r} is no declared action")
+            found[one.name] = one
+    return found

@@ -86,3 +86,11 @@ class AlreadyRunning(FaultlineError):
 
 class HistoryUnavailable(FaultlineError):
     """Raised when ClickHouse cannot be opened or reached."""
+
+
+class RegistryUnavailable(FaultlineError):
+    """Raised when the schema registry does not answer; what needs it waits and asks again."""
+
+
+class SchemaRefused(FaultlineError):
+    """Raised when the schema registry refuses one of our schemas; ask it which versions it holds."""

@@ -1,0 +1,183 @@
+"""The loop that carries records from Kafka into the tables, in batches."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import msgspec
+from confluent_kafka import Message
+
+from ..codec import Codec
+from ..errors import BrokerUnavailable, HistoryUnavailable, InvalidRecord, RegistryUnavailable
+from .feed import Feed
+from .rows import MAPPERS, OFFSET, PARTITION, TOPIC, TOPIC_ID, Headers, Mapper, Place, Rows, dead_letter, empty
+from .writer import Log, Unfit, Writer, name
+
+log = logging.getLogger(__name__)
+
+READ = 2_000
+ROWS = 10_000
+BYTES = 32 * 2**20
+AGE = 0.4
+CHECK = 2.0
+FULL = 100
+
+#: Sets a record aside: where it stood, its value, a reason and an error; returns once Kafka has it.
+SetAside = Callable[[Log, int, "bytes | None", str, str], None]
+
+
+@dataclass(slots=True)
+class Counts:
+    """What the sink has done since it started."""
+
+    records: int = 0
+    rows: int = 0
+    batches: int = 0
+    unreadable: int = 0
+    missed: int = 0
+    waiting: str = ""
+
+
+@dataclass(slots=True)
+class Batch:
+    """Rows on their way, and what they take."""
+
+    rows: Rows = field(default_factory=empty)
+    records: int = 0
+    bytes: int = 0
+    since: float = 0.0
+
+
+@dataclass(slots=True)
+class Sink:
+    """Reads ``feed`` into ``writer``. Meant for a thread of its own: ``run``."""
+
+    feed: Feed
+    writer: Writer
+    codec: Codec
+    set_aside: SetAside
+    mappers: dict[str, Mapper] = field(default_factory=lambda: MAPPERS)
+    counts: Counts = field(default_factory=Counts)
+    batch: Batch = field(default_factory=Batch)
+
+    def run(self, stop: threading.Event) -> None:
+        """Goes on until ``stop``; waits and tries again while Kafka or ClickHouse is away."""
+        checked = 0.0
+        self._patiently(self._start_over, stop)
+        while not stop.is_set():
+            for place, message in self.feed.read(READ, 0.05 if self.batch.records else 0.1):
+                self._take(place, message, stop)
+            now = time.monotonic()
+            batch = self.batch
+            if batch.records:
+                if batch.records >= ROWS or batch.bytes >= BYTES or now - batch.since >= AGE:
+                    self._patiently(self.flush, stop)
+                    checked = now
+            elif now - checked >= CHECK:
+                self._patiently(self._look, stop)
+                checked = now
+        try:
+            self.flush()
+        except (BrokerUnavailable, HistoryUnavailable) as error:
+            log.warning("the last %d records are left for the next start: %s", self.batch.records, error)
+
+    def positions(self) -> dict[str, dict[str, int]]:
+        """For each partition of each topic, the first offset that cannot be read from the tables yet."""
+        found: dict[str, dict[str, int]] = {}
+        for place in list(self.feed.reached):
+            found.setdefault(place.topic, {})[str(place.partition)] = self.writer.next.get(place, 0)
+        return found
+
+    def flush(self) -> None:
+        """Puts the batch into the tables. Raises ``BrokerUnavailable``, ``HistoryUnavailable``; can be repeated."""
+        # Asked before anything is inserted: a record read after its topic was made
+        # anew would else be entered under the old topic's id.
+        if self.feed.stale():
+            self._start_over()
+            return
+        batch = self.batch
+        reached = {place: end for place, end in self.feed.reached.items() if self.writer.next.get(place, 0) != end}
+        if not reached and not batch.records:
+            return
+        for unfit in self.writer.write(batch.rows, name(reached)):
+            self._unfit(unfit)
+        self.writer.settle(reached)
+        self.counts.rows += sum(map(len, batch.rows.values()))
+        self.counts.batches += 1
+        self.counts.records += batch.records
+        self.batch = Batch()
+
+    def _look(self) -> None:
+        if self.feed.stale():
+            self._start_over()
+        elif any(self.writer.next.get(place, 0) != end for place, end in self.feed.reached.items()):
+            self.flush()
+
+    def _start_over(self) -> None:
+        self.batch = Batch()
+        self.feed.assign()
+        for topic, life in self.feed.present.items():
+            self.writer.begin(topic, life.topic_id)
+
+    def _take(self, place: Log, message: Message, stop: threading.Event) -> None:
+        batch = self.batch
+        value = message.value()
+        if not batch.records:
+            batch.since = time.monotonic()
+        batch.records += 1
+        batch.bytes += FULL + len(value or b"")
+        if value is None:
+            return  # a tombstone tells nothing that was not told before
+        topic = place.topic
+        mapper = self.mappers[topic]
+        letter = mapper is dead_letter
+        where = Place(
+            topic, place.topic_id, place.partition, message.offset(),
+            self.writer.epochs[topic, place.topic_id], message.timestamp()[1] * 1000,
+        )  # fmt: skip
+        try:
+            if not letter and value[:1] != b"{":
+                value = self._json(value, stop)
+            headers: Headers = (message.headers() or []) if letter else []
+            mapper(where, message.key(), value, headers, batch.rows)
+        except (InvalidRecord, msgspec.DecodeError, ValueError, TypeError, OverflowError) as error:
+            self._refuse(place, where.offset, message.value(), str(error))
+
+    def _json(self, value: bytes, stop: threading.Event) -> bytes:
+        found: list[bytes] = [value]
+
+        def decode() -> None:
+            found[0] = self.codec.as_json(value)
+
+        self._patiently(decode, stop)
+        return found[0]
+
+    def _unfit(self, unfit: Unfit) -> None:
+        row = unfit.row
+        place = Log(row[TOPIC], row[TOPIC_ID], row[PARTITION])
+        self._refuse(place, row[OFFSET], None, f"{unfit.table}: {unfit.error}")
+
+    def _refuse(self, place: Log, offset: int, value: bytes | None, error: str) -> None:
+        self.counts.unreadable += 1
+        log.error("%s[%d]@%d is not kept: %s", place.topic, place.partition, offset, error)
+        if self.mappers[place.topic] is not dead_letter:  # which would come back for ever
+            self.set_aside(place, offset, value, "history-unreadable", error)
+
+    def _patiently(self, action: Callable[[], None], stop: threading.Event) -> None:
+        pause = 0.2
+        while True:
+            try:
+                action()
+                self.counts.waiting = ""
+                return
+            except (BrokerUnavailable, HistoryUnavailable, RegistryUnavailable) as error:
+                if self.counts.waiting != str(error):
+                    log.warning("%s", error)
+                self.counts.waiting = str(error)
+                if stop.wait(pause):
+                    return
+                pause = min(pause * 2, 5.0)

@@ -1,0 +1,54 @@
+"""What every client of Kafka is told, in one place."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+log = logging.getLogger("pipeline.kafka")
+
+MAX_RECORD = 2_097_152
+"""The largest record that any of our topics takes (``max.message.bytes`` of the largest)."""
+
+
+def common(bootstrap: str, name: str) -> dict[str, Any]:
+    """librdkafka settings for any client: whom to ask, how to be called, when to try again.
+
+    The caller adds its own; ``logger`` sends librdkafka's log lines where ours go.
+    """
+    return {
+        "bootstrap.servers": bootstrap,
+        "client.id": name,
+        # A broker that restarts is back within seconds; the default waits up to ten more.
+        "reconnect.backoff.ms": 50,
+        "reconnect.backoff.max.ms": 1000,
+        # An idle connection that the broker closed is no news.
+        "log.connection.close": False,
+        "socket.keepalive.enable": True,
+        "logger": log,
+    }
+
+
+def producer(bootstrap: str, name: str) -> dict[str, Any]:
+    """For a producer whose records may neither be lost, doubled nor overtaken."""
+    return common(bootstrap, name) | {
+        "enable.idempotence": True,
+        "partitioner": "murmur2_random",
+        "compression.type": "lz4",
+        "linger.ms": 2,
+        "message.max.bytes": MAX_RECORD,
+    }
+
+
+def reader(bootstrap: str, name: str, group: str | None = None) -> dict[str, Any]:
+    """For a consumer that keeps its own positions and sees committed records only."""
+    return common(bootstrap, name) | {
+        # librdkafka wants a group also of a consumer that never joins one.
+        "group.id": group or name,
+        "enable.auto.commit": False,
+        "enable.auto.offset.store": False,
+        "auto.offset.reset": "earliest",
+        "isolation.level": "read_committed",
+        "fetch.wait.max.ms": 50,
+        "fetch.message.max.bytes": MAX_RECORD,
+    }

@@ -94,3 +94,15 @@ class RegistryUnavailable(FaultlineError):
 
 class SchemaRefused(FaultlineError):
     """Raised when the schema registry refuses one of our schemas; ask it which versions it holds."""
+
+
+class DeliveryFailed(FaultlineError):
+    """Raised when Kafka did not take a record that must not be lost; this process must end and start again."""
+
+
+class QueryRefused(FaultlineError):
+    """Raised when ClickHouse refuses a query or cannot finish it within its bounds."""
+
+
+class NotFound(FaultlineError):
+    """Raised when there is no alarm, entity or execution of the name that was asked for."""

@@ -24,7 +24,15 @@ MAX_REDIRECTS = 10
 REDIRECTING = frozenset({301, 302, 303, 307, 308})
 SUCCESS = range(200, 307)
 SECRET_HEADERS = frozenset(
-    "authorization proxy-authorization cookie x-auth-token x-subject-token x-api-key api-key".split()
+    {
+        "authorization",
+        "proxy-authorization",
+        "cookie",
+        "x-auth-token",
+        "x-subject-token",
+        "x-api-key",
+        "api-key",
+    }
 )
 MASK = "***"
 # A shorter secret would blank out half the words of an answer.

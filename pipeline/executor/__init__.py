@@ -1,0 +1,1 @@
+"""The executor role: actions run at most once each, or say that nobody can know."""

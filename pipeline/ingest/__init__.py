@@ -1,0 +1,3 @@
+"""Inbound topics to one ordered log: decode, check, clamp times, choose the partition."""
+
+from __future__ import annotations

@@ -1,0 +1,145 @@
+"""The inbound side: a consumer of the group, and what it has read of each partition it owns."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import Any
+
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
+
+from ..checks import INBOUND
+from ..errors import BrokerUnavailable, Fenced
+from ..kafka import client
+from .clock import Read
+from .progress import Place, Positions
+
+log = logging.getLogger(__name__)
+
+GROUP = "faultline-ingest"
+BATCH = 2_000
+
+
+class Inbound:
+    """Reads the inbound topics. ``settle`` is called before partitions are given up: it returns
+    the positions behind which everything has arrived."""
+
+    def __init__(
+        self,
+        bootstrap: str,
+        instance: str,
+        ids: Callable[[], dict[str, str]],
+        settle: Callable[[], Positions],
+    ) -> None:
+        self.reads: dict[Place, Read] = {}
+        self._ids = ids
+        self._settle = settle
+        self._committed: Positions = {}
+        self._consumer = Consumer(
+            {
+                **client.reader(bootstrap, instance, GROUP),
+                # A worker that comes back within the session finds its partitions as it left them.
+                "group.instance.id": instance,
+                "session.timeout.ms": 10_000,
+                "heartbeat.interval.ms": 2_000,
+                "partition.assignment.strategy": "cooperative-sticky",
+                # The end of a partition may lie beyond its last record: transactions, compaction.
+                "enable.partition.eof": True,
+                "fetch.error.backoff.ms": 100,
+                "queued.max.messages.kbytes": 32_768,
+                "on_commit": _commit_done,
+            }
+        )
+        self._consumer.subscribe(
+            list(INBOUND), on_assign=self._assigned, on_revoke=self._revoked, on_lost=self._lost
+        )
+
+    def batch(self, timeout: float) -> list[Message]:
+        """Records that have come, waiting up to ``timeout`` seconds for the first.
+
+        Raises ``Fenced`` when another worker goes by this one's name, ``BrokerUnavailable``
+        when the consumer cannot go on.
+        """
+        first = self._consumer.poll(timeout)
+        if first is None:
+            return []
+        # A batch with a time-out would wait for a full one.
+        messages = [first, *self._consumer.consume(BATCH, 0)]
+        return [message for message in messages if message.error() is None or self._event(message)]
+
+    def pause(self) -> None:
+        """Takes no more records, yet stays a member of the group as long as ``batch`` is called."""
+        self._consumer.pause(self._consumer.assignment())
+
+    def resume(self) -> None:
+        """Takes records again."""
+        self._consumer.resume(self._consumer.assignment())
+
+    def commit(self, positions: Positions, wait: bool = False) -> None:
+        """Commits those of ``positions`` that are owned and new."""
+        changed = {
+            place: offset
+            for place, offset in positions.items()
+            if place in self.reads and self._committed.get(place) != offset
+        }
+        if not changed:
+            return
+        offsets = [TopicPartition(*place, offset) for place, offset in changed.items()]
+        try:
+            self._consumer.commit(offsets=offsets, asynchronous=not wait)
+            self._committed |= changed
+        except KafkaException as error:
+            # What is not committed is read again, and dropped where it was applied.
+            log.warning("positions could not be committed: %s", error)
+
+    def close(self) -> None:
+        """Leaves. A static member's partitions wait for it until its session ends."""
+        self._consumer.close()
+
+    def _event(self, message: Message) -> bool:
+        """Handles what is not a record; always False."""
+        error: Any = message.error()
+        if error.code() == KafkaError._PARTITION_EOF:
+            read = self.reads.get((message.topic(), message.partition()))
+            if read is not None:
+                read.position = max(read.position, message.offset())
+        elif error.fatal() or error.code() == KafkaError.FENCED_INSTANCE_ID:
+            if error.code() in (KafkaError.FENCED_INSTANCE_ID, KafkaError._FENCED):
+                raise Fenced(f"another ingest worker has this one's name: {error.str()}")
+            raise BrokerUnavailable(f"the inbound topics cannot be read any more: {error.str()}")
+        else:
+            log.warning("while reading: %s", error.str())
+        return False
+
+    def _assigned(self, _: Consumer, partitions: list[TopicPartition]) -> None:
+        ids = self._ids()
+        for each in partitions:
+            topic_id = ids[each.topic]
+            name = f"{each.topic}:{topic_id}:{each.partition}"
+            self.reads[each.topic, each.partition] = Read(name, topic_id)
+        log.info("assigned %s", _names(partitions))
+
+    def _revoked(self, _: Consumer, partitions: list[TopicPartition]) -> None:
+        gone = {(each.topic, each.partition) for each in partitions}
+        settled = self._settle()
+        self.commit({place: offset for place, offset in settled.items() if place in gone}, wait=True)
+        self._drop(gone)
+        log.info("gave up %s", _names(partitions))
+
+    def _lost(self, _: Consumer, partitions: list[TopicPartition]) -> None:
+        self._drop({(each.topic, each.partition) for each in partitions})
+        log.warning("lost %s", _names(partitions))
+
+    def _drop(self, places: set[Place]) -> None:
+        for place in places:
+            self.reads.pop(place, None)
+            self._committed.pop(place, None)
+
+
+def _commit_done(error: KafkaError | None, _: list[TopicPartition]) -> None:
+    if error is not None and error.code() != KafkaError._NO_OFFSET:
+        log.warning("positions could not be committed: %s", error.str())
+
+
+def _names(partitions: list[TopicPartition]) -> str:
+    return ", ".join(f"{each.topic}[{each.partition}]" for each in partitions)

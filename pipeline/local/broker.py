@@ -192,7 +192,9 @@ def _await(broker: Broker, timeout: float) -> None:
 def _format(directory: Path, command: Sequence[str], properties: Path) -> None:
     if (directory / "data" / "meta.properties").exists():
         return
-    cluster = urlsafe_b64encode(secrets.token_bytes(16)).decode().rstrip("=")
+    # The first bit is 0, for the tool takes an id that starts with a dash for an option.
+    random = bytes([secrets.randbelow(128)]) + secrets.token_bytes(15)
+    cluster = urlsafe_b64encode(random).decode().rstrip("=")
     arguments = ["kafka.tools.StorageTool", "format", "-t", cluster, "-c", str(properties)]
     done = subprocess.run([*command, *arguments], capture_output=True, text=True, check=False)
     if done.returncode != 0:

@@ -22,7 +22,10 @@ class Refused(ActionFailed):
 
 def check(allow: frozenset[str], host: str, port: int, address: str) -> None:
     """Passes when ``host``, found at ``address``, may be reached at ``port``; else raises ``Refused``."""
-    if _spell(host, port) in allow or _spell(address, port) in allow or not _near(address):
+    for one in {host, address}:
+        if _spell(one, port) in allow or _spell(one, "*") in allow:
+            return
+    if not _near(address):
         return
     where = _spell(host, port) if host == address else f"{_spell(host, port)} (at {address})"
     raise Refused(
@@ -128,5 +131,5 @@ def _near(address: str) -> bool:
     return found.is_loopback or found.is_link_local or found.is_unspecified
 
 
-def _spell(host: str, port: int) -> str:
+def _spell(host: str, port: int | str) -> str:
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

@@ -21,6 +21,8 @@ GROUP = "faultline-executor"
 BATCH = 1_000
 WAIT = 0.05
 LEAVING = 5.0
+# What the ledger says of a piece of work is a little larger than the work, and must fit into Kafka too.
+LARGEST = 1_500_000
 
 log = logging.getLogger(__name__)
 
@@ -179,6 +181,8 @@ def consumer(bootstrap: str, instance: str) -> Consumer:
 def _received(message: Message) -> Received:
     partition, offset, value = message.partition(), message.offset(), message.value()
     try:
+        if value is not None and len(value) > LARGEST:
+            raise InvalidRecord("too-large", f"the record has {len(value)} bytes; the limit is {LARGEST}")
         return Received(partition, offset, decode_work(value))
     except InvalidRecord as error:
         time = rfc3339(message.timestamp()[1] * 1000)

@@ -5,27 +5,24 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-import socket
 import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from uuid import uuid4
 
 from ..actions.declaration import Context
 from ..errors import BrokerUnavailable
+from ..settings import Settings
 from ..times import rfc3339
 from . import intake, writer
 from .desk import CONTROLS, Desk
 from .intake import Intake
 from .ledger import Terms
 from .listener import Listener
-
-if TYPE_CHECKING:
-    from ..settings import Settings
 
 HEARTBEAT = 0.5
 STOP_LIMIT = 20.0
@@ -62,8 +59,7 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
         cloud_url=settings.cloud_url or "",
         cloud_token=settings.cloud_token or "",
     )
-    instance = settings.instance or f"{socket.gethostname()}-executor"
-    await execute(Options(settings.kafka, instance, settings.executor_slots, context), stop)
+    await execute(Options(settings.kafka, settings.instance, settings.executor_slots, context), stop)
 
 
 async def execute(options: Options, stop: asyncio.Event) -> None:

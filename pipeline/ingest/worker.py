@@ -13,6 +13,7 @@ import msgspec
 from confluent_kafka import Message
 from confluent_kafka.admin import AdminClient
 
+from .. import logs
 from ..checks import INBOUND
 from ..codec import Codec
 from ..errors import InvalidRecord, RegistryUnavailable
@@ -112,7 +113,8 @@ class Worker:
         )
         # Bad records come in floods: the first of a kind is news, the dead letters have them all.
         level = logging.DEBUG if error.reason in self._malformed else logging.INFO
-        log.log(level, "%s[%d]@%d set aside: %s: %s", topic, partition, offset, error.reason, error)
+        place = logs.about(topic, partition, offset)
+        log.log(level, "set aside: %s: %s", error.reason, error, extra=place)
         self._malformed[error.reason] += 1
 
     def _wait_for_registry(self, error: RegistryUnavailable) -> bool:

@@ -3,43 +3,46 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
 from confluent_kafka import KafkaError, Message, Producer
 
-from ..errors import CheckpointFailed
+from ..codec import CONFLUENT
+from ..errors import CheckpointFailed, InvalidRecord
 from ..events import Output
-from .partition import Batch, Letter, OutputTooLarge
+from . import client
+from .deadletter import DEAD_LETTERS, DeadLetter
+from .partition import Batch
 
 Headers = list[tuple[str, bytes]]
-DEAD_LETTERS = "dead.letters"
-MAX_BYTES = 1_000_000
-"""What Kafka takes of one record unless a topic says otherwise, less what the batch adds."""
+Encode = Callable[[str, Any], bytes]
+
+ROOM = 1_024
+"""What key, headers and the batch around a record may take of the largest size, at the least."""
 
 POLL_EVERY = 64
 PAUSE = 0.002
 
 
 def producer(bootstrap: str, name: str) -> Producer:
-    """An idempotent producer that partitions by key as Java's clients do."""
+    """The producer of a role's outputs."""
     return Producer(
-        {
-            "bootstrap.servers": bootstrap,
-            "client.id": name,
-            # librdkafka's own default hashes otherwise, and topics would not meet.
-            "partitioner": "murmur2_random",
-            "enable.idempotence": True,
-            "linger.ms": 2,
-            "compression.type": "lz4",
+        client.producer(bootstrap, name)
+        | {
             "queue.buffering.max.messages": 200_000,
             "queue.buffering.max.kbytes": 262_144,
-            "message.max.bytes": 8_388_608,
             # A broker that is away is waited for: outputs cannot be dropped.
             "delivery.timeout.ms": 300_000,
         }
     )
+
+
+def as_json(topic: str, value: Any) -> bytes:
+    """The encoding where no registry is."""
+    return msgspec.json.encode(value)
 
 
 @dataclass(slots=True)
@@ -48,46 +51,40 @@ class KafkaOutbox:
 
     producer: Producer
     role: str
-    limit: int = MAX_BYTES
+    encode: Encode = as_json
+    limit: int = client.MAX_RECORD
     produced: int = 0
-    encode: msgspec.json.Encoder = field(default_factory=msgspec.json.Encoder)
-    _fixed: dict[str, Headers] = field(default_factory=dict)
+    _fixed: dict[tuple[str, bool], Headers] = field(default_factory=dict)
 
     def send(self, outputs: list[Output], batch: Batch) -> None:
-        """Raises ``OutputTooLarge`` before the first is produced."""
-        encode = self.encode.encode
-        limit = self.limit
+        """Raises ``InvalidRecord`` before the first is produced, if one cannot be encoded or is too large."""
+        encode = self.encode
         ready = []
         for output in outputs:
+            topic = output.topic
             key = output.key.encode()
-            value = encode(output.value)
+            value = encode(topic, output.value)
+            if len(key) + len(value) + ROOM > self.limit:
+                raise InvalidRecord(
+                    "output-too-large",
+                    f"a record of {len(value)} bytes for {topic} is more than Kafka takes ({self.limit})",
+                )
             headers = [
-                *self._headers(output.topic),
+                *self._headers(topic, value[:1] == CONFLUENT),
                 ("ce_id", output.id.encode()),
                 ("ce_time", output.time.encode()),
             ]
-            if len(key) + len(value) + 512 > limit:
-                raise OutputTooLarge(
-                    f"a record of {len(value)} bytes for {output.topic} is more than Kafka takes ({limit})"
-                )
-            ready.append((output.topic, value, key, headers))
+            ready.append((topic, value, key, headers))
         for topic, value, key, headers in ready:
             self._produce(topic, value, key, headers, batch)
 
-    def set_aside(self, letter: Letter, batch: Batch) -> None:
-        headers: Headers = [
-            ("reason", letter.reason.encode()),
-            ("error", letter.error[:2_000].encode()),
-            ("topic", letter.topic.encode()),
-            ("partition", str(letter.partition).encode()),
-            ("offset", str(letter.offset).encode()),
-        ]
-        self._produce(DEAD_LETTERS, letter.value, None, headers, batch)
+    def set_aside(self, letter: DeadLetter, batch: Batch) -> None:
+        self._produce(DEAD_LETTERS, letter.value, letter.key, letter.headers(), batch)
 
     def announce(self, topic: str, key: str, value: Any, batch: Batch) -> None:
         """A record that no checkpoint waits for, such as a heartbeat; None is a tombstone."""
-        data = None if value is None else self.encode.encode(value)
-        self._produce(topic, data, key.encode(), self._headers(topic), batch)
+        data = None if value is None else msgspec.json.encode(value)
+        self._produce(topic, data, key.encode(), self._headers(topic, False), batch)
 
     async def settled(self, batch: Batch) -> None:
         """Raises ``CheckpointFailed`` at a delivery error."""
@@ -110,14 +107,14 @@ class KafkaOutbox:
         """Waits for what is on its way; returns how many records were not delivered."""
         return int(self.producer.flush(timeout))
 
-    def _headers(self, topic: str) -> Headers:
-        fixed = self._fixed.get(topic)
+    def _headers(self, topic: str, avro: bool) -> Headers:
+        fixed = self._fixed.get((topic, avro))
         if fixed is None:
-            fixed = self._fixed[topic] = [
+            fixed = self._fixed[topic, avro] = [
                 ("ce_specversion", b"1.0"),
                 ("ce_source", f"faultline/{self.role}".encode()),
                 ("ce_type", f"faultline.{topic}".encode()),
-                ("content-type", b"application/json"),
+                ("content-type", b"application/avro" if avro else b"application/json"),
             ]
         return fixed
 

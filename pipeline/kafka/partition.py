@@ -6,11 +6,13 @@ No Kafka client and no event loop: Faust's agent and the simulator run this same
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from ..errors import CheckpointFailed, FaultlineError, InvalidRecord
 from ..events import Output
+from ..times import rfc3339
 from .changelog import CAREFUL_CHUNK, LIMIT, Begun
+from .deadletter import DeadLetter
 from .shard import Shard
 
 
@@ -28,33 +30,26 @@ class Batch:
         self.error: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Letter:
-    """A record to be set aside in ``dead.letters``: its own bytes, where it stood and why."""
+class Record(NamedTuple):
+    """One record of the log; ``timestamp`` is the broker's append time in microseconds."""
 
-    topic: str
-    partition: int
     offset: int
+    key: bytes | None
     value: bytes | None
-    reason: str
-    error: str
+    timestamp: int
 
 
 class Outbox(Protocol):
     """Where outputs go; every one of them is counted in a batch until Kafka has it."""
 
     def send(self, outputs: list[Output], batch: Batch) -> None:
-        """Produces all or none. Raises ``OutputTooLarge`` before the first is produced."""
+        """Produces all or none: raises ``InvalidRecord`` before the first when one cannot be."""
 
-    def set_aside(self, letter: Letter, batch: Batch) -> None:
+    def set_aside(self, letter: DeadLetter, batch: Batch) -> None:
         """Produces a dead letter."""
 
     async def settled(self, batch: Batch) -> None:
         """Returns when all of ``batch`` is acknowledged; ``CheckpointFailed`` if one never will be."""
-
-
-class OutputTooLarge(FaultlineError):
-    """Raised when an output exceeds what Kafka takes; nothing of its record was produced."""
 
 
 class Poisoned(FaultlineError):
@@ -95,30 +90,31 @@ class Partition:
         return self.position < self.careful_until
 
 
-def apply(partition: Partition, offset: int, value: bytes | None, timestamp: int, outbox: Outbox) -> None:
+def apply(partition: Partition, record: Record, outbox: Outbox) -> None:
     """Takes one record through the shard; an offset already applied is counted and skipped.
 
     Raises ``CheckpointFailed`` at a gap, ``Poisoned`` when the record must be taken back.
     """
+    offset = record.offset
     if is_repeated(partition, offset):
         return
     try:
-        if value is None:
+        if record.value is None:
             raise InvalidRecord("null", "the record has no value")
-        outputs = partition.shard.step(value, offset, timestamp)
+        outputs = partition.shard.step(record.value, offset, record.timestamp)
     except InvalidRecord as error:
-        set_aside(partition, offset, value, error.reason, str(error), outbox)
+        set_aside(partition, record, error.reason, str(error), outbox)
     except MemoryError:
         raise  # The process is at its end; the record need not be the cause.
     except Exception as error:
         # A core that stumbles over a record has left its state untouched, by contract.
-        set_aside(partition, offset, value, "step-failed", f"{type(error).__name__}: {error}", outbox)
+        set_aside(partition, record, "step-failed", f"{type(error).__name__}: {error}", outbox)
     else:
         if outputs:
             try:
                 outbox.send(outputs, partition.batch)
-            except OutputTooLarge as error:
-                raise Poisoned(partition.number, offset, "output-too-large", str(error)) from error
+            except InvalidRecord as error:
+                raise Poisoned(partition.number, offset, error.reason, str(error)) from error
         partition.applied += 1
     partition.position = offset
 
@@ -139,15 +135,21 @@ def is_repeated(partition: Partition, offset: int) -> bool:
     )
 
 
-def set_aside(
-    partition: Partition, offset: int, value: bytes | None, reason: str, error: str, outbox: Outbox
-) -> None:
+def set_aside(partition: Partition, record: Record, reason: str, error: str, outbox: Outbox) -> None:
     """Sends the record to ``dead.letters`` and goes past it, the state untouched."""
-    outbox.set_aside(
-        Letter(partition.topic, partition.number, offset, value, reason, error), partition.batch
+    letter = DeadLetter(
+        record.value,
+        record.key,
+        reason,
+        error,
+        partition.topic,
+        partition.number,
+        record.offset,
+        rfc3339(record.timestamp),
     )
+    outbox.set_aside(letter, partition.batch)
     partition.letters += 1
-    partition.position = offset
+    partition.position = record.offset
 
 
 def condemned(partition: Partition, offset: int) -> Begun | None:

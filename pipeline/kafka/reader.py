@@ -10,31 +10,19 @@ from contextlib import contextmanager
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Message, TopicPartition
 
 from ..errors import CheckpointFailed
+from . import client
 
 BATCH = 5_000
 PATIENCE = 60.0
 
 
 @contextmanager
-def consumer(bootstrap: str, name: str, **settings: str | int | bool) -> Iterator[Consumer]:
+def consumer(bootstrap: str, name: str) -> Iterator[Consumer]:
     """A consumer outside of any group, closed at the end."""
     reader = Consumer(
-        {
-            "bootstrap.servers": bootstrap,
-            "client.id": name,
-            # The client insists on a group even where none is joined.
-            "group.id": f"{name}-reader",
-            "enable.auto.commit": False,
-            "enable.partition.eof": True,
-            "isolation.level": "read_committed",
-            "auto.offset.reset": "earliest",
-            # Restores are long sequential reads on a machine that waits for them.
-            "fetch.min.bytes": 1,
-            "fetch.wait.max.ms": 50,
-            "queued.max.messages.kbytes": 65_536,
-            "fetch.message.max.bytes": 4_194_304,
-            **settings,
-        }
+        client.reader(bootstrap, name)
+        # Restores are long sequential reads on a machine that waits for them.
+        | {"enable.partition.eof": True, "queued.max.messages.kbytes": 65_536}
     )
     try:
         yield reader

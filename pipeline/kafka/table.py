@@ -13,7 +13,7 @@ from typing import TypeVar
 from confluent_kafka import KafkaError, KafkaException, Producer
 
 from ..errors import CheckpointFailed, Fenced
-from . import reader
+from . import client, reader
 from .checkpoint import Restored, Values
 
 T = TypeVar("T")
@@ -85,16 +85,15 @@ def transactional(bootstrap: str, transactional_id: str) -> Producer:
     exactly the partitions that others have taken over.
     """
     return Producer(
-        {
-            "bootstrap.servers": bootstrap,
-            "client.id": transactional_id,
+        client.common(bootstrap, transactional_id)
+        | {
             "transactional.id": transactional_id,
             "transaction.timeout.ms": 60_000,
             "linger.ms": 0,
             "compression.type": "lz4",
             "queue.buffering.max.messages": 1_000_000,
             "queue.buffering.max.kbytes": 1_048_576,
-            "message.max.bytes": 8_388_608,
+            "message.max.bytes": client.MAX_RECORD,
         }
     )
 

@@ -18,7 +18,7 @@ import faust
 from faust.types import TP
 
 from ..errors import CheckpointFailed
-from ..kafka.partition import Poisoned
+from ..kafka.partition import Poisoned, Record
 from .host import Host
 
 log = logging.getLogger(__name__)
@@ -89,11 +89,13 @@ def attach(app: Any, host: Host, fail: Fail) -> None:
                 partition = host.active.get(message.partition)
                 if partition is None:
                     continue  # Not ours, or not yet: it is read again from the checkpoint.
+                # Faust has made seconds of the broker's milliseconds.
                 timestamp = round(message.timestamp * 1000) * 1000
+                record = Record(message.offset, message.key, message.value, timestamp)
                 if partition.careful:
-                    await host.take_carefully(partition, message.offset, message.value, timestamp)
+                    await host.take_carefully(partition, record)
                 else:
-                    host.take(partition, message.offset, message.value, timestamp)
+                    host.take(partition, record)
         except asyncio.CancelledError:
             raise
         except Poisoned as poisoned:

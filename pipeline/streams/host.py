@@ -19,6 +19,7 @@ from ..kafka.partition import (
     Outbox,
     Partition,
     Poisoned,
+    Record,
     apply,
     condemned,
     is_repeated,
@@ -90,35 +91,34 @@ class Host:
         async with self.lock:
             await self._all([self._checkpoint(p) for p in self.owned.values() if is_due(p)])
 
-    def take(self, partition: Partition, offset: int, value: bytes | None, timestamp: int) -> None:
+    def take(self, partition: Partition, record: Record) -> None:
         """One record through its partition, which must not be careful.
 
         Raises ``CheckpointFailed`` at a gap, ``Poisoned`` when the record must be taken back.
         """
-        apply(partition, offset, value, timestamp, self.outbox)
+        apply(partition, record, self.outbox)
 
-    async def take_carefully(
-        self, partition: Partition, offset: int, value: bytes | None, timestamp: int
-    ) -> None:
+    async def take_carefully(self, partition: Partition, record: Record) -> None:
         """The same where owners have died: what is about to be begun is written down before.
 
         A record that was begun alone ``LIMIT`` times, each time without a checkpoint after
         it, is set aside, so that no record can keep a partition down.
         """
+        offset = record.offset
         async with self.lock:
             if is_repeated(partition, offset):
                 return
             guilty = condemned(partition, offset)
             if guilty is not None:
                 message = f"set aside after it was begun {LIMIT} times without a checkpoint"
-                set_aside(partition, offset, value, guilty.reason, message, self.outbox)
+                set_aside(partition, record, guilty.reason, message, self.outbox)
                 log.warning("%s[%d] offset %d %s", self.topic, partition.number, offset, message)
                 await self._checkpoint(partition)
                 return
             begun = note_before(partition, offset)
             if begun is not None:
                 await note(partition, begun, self.changelog)
-            apply(partition, offset, value, timestamp, self.outbox)
+            apply(partition, record, self.outbox)
             if partition.begun is not None and partition.begun.last <= offset:
                 await self._checkpoint(partition)
 

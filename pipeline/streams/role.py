@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from importlib import import_module
-from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
-from .worker import Role, work
+from ..codec import Codec
+from ..errors import BrokerUnavailable
+from ..kafka.registry import HttpRegistry
+from ..settings import Settings
+from .worker import Role, Worker, work
 
 Name = Literal["correlate", "workflow"]
 
@@ -21,7 +24,14 @@ def role(name: Name) -> Role:
     return Role(name, "workflow.commands", "workflow.changelog", shard, timers=True)
 
 
-async def run(settings: Any, stop: asyncio.Event, name: Name, instance: str = "0") -> None:
-    """Runs one worker of ``name`` until ``stop`` is set."""
-    directory = Path(settings.data) / "streams" / name
-    await work(role(name), settings.kafka, instance, directory, stop)
+async def run(settings: Settings, stop: asyncio.Event, name: Name) -> None:
+    """Runs one worker of ``name`` until ``stop`` is set; ends the process at any error but a record's.
+
+    Raises ``BrokerUnavailable`` when no Kafka is set, ``CheckpointFailed`` when the last
+    outputs cannot be delivered.
+    """
+    if settings.kafka is None:
+        raise BrokerUnavailable("no Kafka is set: give --kafka HOST:PORT, or use `faultline up`")
+    codec = Codec(HttpRegistry(settings.registry) if settings.registry else None)
+    worker = Worker(settings.kafka, settings.instance, settings.data / "streams" / name, codec.encode)
+    await work(role(name), worker, stop)

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from ..errors import CheckpointFailed
-from ..kafka.outbox import KafkaOutbox, producer
+from ..kafka.outbox import Encode, KafkaOutbox, producer
 from ..kafka.partition import Batch
 from ..kafka.reader import collection_off
 from ..kafka.shard import Factory
@@ -45,23 +45,36 @@ class Role:
     timers: bool
 
 
-async def work(role: Role, bootstrap: str, instance: str, directory: Path, stop: asyncio.Event) -> None:
+@dataclass(frozen=True, slots=True)
+class Worker:
+    """Who this process is. ``instance`` is its name among its role's, the same after a restart."""
+
+    bootstrap: str
+    instance: str
+    directory: Path
+    encode: Encode
+
+
+async def work(role: Role, worker: Worker, stop: asyncio.Event) -> None:
     """Runs until ``stop`` is set, then checkpoints and returns.
 
     Any error that is not a record's own ends the process: what it has in memory may be
     wrong, what is in the changelog is right, and a supervisor starts it again.
     """
-    outbox = KafkaOutbox(producer(bootstrap, f"faultline-{role.name}-{instance}"), role.name)
-    changelog = KafkaChangelog(bootstrap, role.name, role.source, role.changelog)
+    name = f"{role.name}/{worker.instance}"
+    outbox = KafkaOutbox(producer(worker.bootstrap, f"faultline-{name}"), role.name, worker.encode)
+    changelog = KafkaChangelog(worker.bootstrap, role.name, role.source, role.changelog)
     host = Host(role.source, role.factory, outbox, changelog, changelog.release, _restore)
-    member = Membership(f"faultline-{role.name}", f"{role.name}-{instance}", bootstrap, directory)
+    member = Membership(
+        f"faultline-{role.name}", f"{role.name}-{worker.instance}", worker.bootstrap, worker.directory
+    )
     app = application(member)
     attach(app, host, _end)
     status = Batch()
     await app.start()
     chores = [
         _every(CHECKPOINT_EVERY, lambda: _checkpoint(host)),
-        _every(STATUS_EVERY, lambda: _announce(role, instance, host, outbox, status)),
+        _every(STATUS_EVERY, lambda: _announce(role, worker.instance, host, outbox, status)),
         _every(POLL_EVERY, lambda: _poll(outbox, status)),
         _watch(app),
     ]
@@ -75,7 +88,7 @@ async def work(role: Role, bootstrap: str, instance: str, directory: Path, stop:
     for task in tasks:
         task.cancel()
     faulthandler.cancel_dump_traceback_later()
-    outbox.announce(STATUS, f"{role.name}/{instance}", None, status)
+    outbox.announce(STATUS, name, None, status)
     left = await asyncio.to_thread(outbox.close)
     changelog.close()
     if left:

@@ -213,7 +213,7 @@ def test_a_record_that_kills_is_set_aside(stage: Stage) -> None:
     stage.workers.start("a")
     time.sleep(4)
     load.send({"key": "killer", "kill": True})
-    load.send({"key": "large", "size": 1_200_000})
+    load.send({"key": "large", "size": 2_400_000})
     time.sleep(0.5)
     load.stop()
     letters: dict[str, tuple[int, int]] = {}

@@ -13,7 +13,8 @@ from pathlib import Path
 from counter import CounterShard
 
 from pipeline.events import Output
-from pipeline.streams.worker import Role, work
+from pipeline.kafka.outbox import as_json
+from pipeline.streams.worker import Role, Worker, work
 
 
 class Deadly(CounterShard):
@@ -31,7 +32,7 @@ async def main() -> None:
     stop = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
     role = Role(group, log, changelog, partial(Deadly, topic=out), timers=False)
-    await work(role, bootstrap, instance, Path(directory), stop)
+    await work(role, Worker(bootstrap, instance, Path(directory), as_json), stop)
 
 
 if __name__ == "__main__":

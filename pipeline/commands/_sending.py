@@ -1,0 +1,123 @@
+"""How commands speak to a running pipeline: on its Kafka, or through its API if only that is known."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import pwd
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from .. import settings as configuration
+from ..errors import BrokerUnavailable, InvalidCall, NotRunning
+from ..ids import identify
+from ..local import instance as instances
+from ..times import rfc3339
+
+PATIENCE = 15.0
+COMMANDS = "workflow.commands"
+CONTROLS = "controls"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The flags by which the pipeline is found."""
+    configuration.add_arguments(parser, "data", "api", "token", "kafka")
+
+
+def command(args: argparse.Namespace, record: Mapping[str, Any], *causes: object) -> None:
+    """Sends a command to an execution; its id follows from ``causes``, else it is one of its own.
+
+    Raises ``NotRunning`` when there is no pipeline, ``BrokerUnavailable`` when it does not answer.
+    """
+    time_ = now()
+    id_ = identify(*(causes or ("operator", record["execution"], record["command"], time_, os.getpid())))
+    value = {"id": id_, "time": time_, **record, "by": {"operator": operator()}}
+    _send(args, COMMANDS, str(record["root"]), value, "/api/commands")
+
+
+def control(args: argparse.Namespace, key: str, value: str) -> None:
+    """Sets a switch that all workers follow. Raises as ``command`` does."""
+    record = {key: value, "time": now(), "by": {"operator": operator()}}
+    _send(args, CONTROLS, key, record, f"/api/{key}")
+
+
+def mapping(text: str | None, what: str) -> dict[str, Any]:
+    """The JSON object of ``text``, or of the file in ``@FILE``. Raises ``InvalidCall``."""
+    value = document(text, what) if text is not None else {}
+    if not isinstance(value, dict):
+        raise InvalidCall(f'{what} must be a JSON object such as {{"vm_id": "vm-1"}}')
+    return value
+
+
+def document(text: str, what: str) -> Any:
+    """The JSON of ``text``, or of the file in ``@FILE``. Raises ``InvalidCall``."""
+    try:
+        return json.loads(Path(text[1:]).read_text(encoding="utf-8") if text.startswith("@") else text)
+    except OSError as error:
+        raise InvalidCall(f"{what}: {text[1:]} cannot be read: {error.strerror}") from None
+    except ValueError as error:
+        raise InvalidCall(f"{what} is no JSON: {error}") from None
+
+
+def now() -> str:
+    """The present time, as records carry it."""
+    return rfc3339(time.time_ns() // 1000)
+
+
+def operator() -> str:
+    """Who gives the command."""
+    try:
+        return pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:
+        return str(os.getuid())
+
+
+def _send(args: argparse.Namespace, topic: str, key: str, value: dict[str, Any], path: str) -> None:
+    settings = configuration.load(args)
+    if settings.kafka is not None and settings.api is None and instances.read(settings.data) is None:
+        _produce(settings.kafka, topic, key, value)
+        return
+    instance = instances.find(settings)
+    if instance.kafka:
+        _produce(instance.kafka, topic, key, value)
+    else:
+        _post(instance, path, value)
+
+
+def _produce(bootstrap: str, topic: str, key: str, value: dict[str, Any]) -> None:
+    from confluent_kafka import KafkaError, Message
+
+    from ..kafka import outbox
+
+    failures: list[str] = []
+
+    def delivered(error: KafkaError | None, _: Message) -> None:
+        if error is not None:
+            failures.append(error.str())
+
+    producer = outbox.producer(bootstrap, "faultline-command")
+    producer.produce(topic, json.dumps(value).encode(), key.encode(), on_delivery=delivered)
+    if producer.flush(PATIENCE):
+        failures.append(f"no answer within {PATIENCE:g} s")
+    if failures:
+        raise BrokerUnavailable(f"Kafka at {bootstrap} did not take the command: {failures[0]}")
+
+
+def _post(instance: instances.Instance, path: str, value: dict[str, Any]) -> None:
+    from urllib.error import HTTPError, URLError
+    from urllib.request import Request, urlopen
+
+    headers = {"Authorization": f"Bearer {instance.token}", "Content-Type": "application/json"}
+    request = Request(instance.api.rstrip("/") + path, json.dumps(value).encode(), headers, method="POST")
+    try:
+        with urlopen(request, timeout=PATIENCE):
+            return
+    except HTTPError as error:
+        said = error.read(500).decode(errors="replace")
+        raise NotRunning(f"{instance.api} refused the command: {error.code} {said}") from None
+    except (URLError, OSError) as error:
+        why = error.reason if isinstance(error, URLError) else error
+        raise NotRunning(f"{instance.api} cannot be reached: {why}") from None

@@ -1,0 +1,56 @@
+"""Operates an execution: the command is put in the order of what happens to it, and takes effect there.
+
+Whether it could be obeyed is seen in ``faultline executions ID``."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+from . import _sending
+
+SUMMARY = "operate an execution"
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    command = parser.get_default("command")
+    parser.add_argument("id", metavar="ID", help="the execution")
+    parser.add_argument("--root", metavar="ID", help="the execution that it belongs to, if it is not its own")
+    parser.add_argument("--message", default="", metavar="TEXT", help="why; it is kept")
+    if command == "stop":
+        parser.add_argument("--state", choices=["SUCCESS", "ERROR"], default="SUCCESS", help="how it ends")
+    elif command in ("resume", "rerun"):
+        parser.add_argument("--env", metavar="JSON|@FILE", help="values for its environment, an object")
+    if command in ("rerun", "skip", "complete", "approve"):
+        required = command != "approve"
+        parser.add_argument("--task", required=required, metavar="NAME", help="the task's name")
+    if command == "rerun":
+        parser.add_argument("--reset", action="store_true", help="run all items again, not only the failed")
+    elif command == "complete":
+        parser.add_argument("--action", metavar="ID", help="the action execution, where there are several")
+        parser.add_argument("--state", choices=["SUCCESS", "ERROR"], default="SUCCESS")
+        parser.add_argument("--result", metavar="JSON|@FILE", help="the result")
+    _sending.add_arguments(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    _sending.command(args, _record(args))
+    return 0
+
+
+def _record(args: argparse.Namespace) -> dict[str, Any]:
+    record: dict[str, Any] = {
+        "command": args.command.upper(),
+        "root": args.root or args.id,
+        "execution": args.id,
+        "message": args.message,
+    }
+    given = vars(args)
+    for name in ("state", "task", "action", "reset"):
+        if given.get(name) is not None:
+            record[name] = given[name]
+    if given.get("env") is not None:
+        record["env"] = _sending.mapping(args.env, "--env")
+    if given.get("result") is not None:
+        record["result"] = _sending.document(args.result, "--result")
+    return record

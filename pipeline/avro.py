@@ -100,14 +100,15 @@ class Schema:
     def _container(self, schema: Any, datum: Any) -> Any:
         """The record, map or array of ``schema`` that ``datum`` was read with."""
         wanted = ("record", "error", "map") if isinstance(datum, dict) else ("array",)
-        shapes = [self._named(part) for part in (schema if isinstance(schema, list) else [schema])]
+        shapes = [self.named(part) for part in (schema if isinstance(schema, list) else [schema])]
         fitting = [shape for shape in shapes if isinstance(shape, dict) and shape["type"] in wanted]
         for shape in fitting:
             if "fields" in shape and {entry["name"] for entry in shape["fields"]} == set(datum):
                 return shape
         return next((shape for shape in fitting if "fields" not in shape), fitting[0])
 
-    def _named(self, schema: Any) -> Any:
+    def named(self, schema: Any) -> Any:
+        """What ``schema``, a part of this one, stands for where it is a name."""
         while isinstance(schema, dict) and isinstance(schema["type"], dict | list):
             schema = schema["type"]
         return self.names.get(schema, schema) if isinstance(schema, str) else schema
@@ -119,7 +120,7 @@ class Schema:
             if value is None and "null" in schema:
                 return None
             return self._datum(next(part for part in schema if part != "null"), value, path)
-        shape = self._named(schema)
+        shape = self.named(schema)
         kind = shape if isinstance(shape, str) else shape["type"]
         if kind == "record":
             return self._datum_record(shape, value, path)

@@ -144,12 +144,7 @@ def show_list(found: list[tuple[str, DeadLetter]], as_json: bool) -> None:
         for identity, letter in found:
             print(msgspec.json.encode(shown(identity, letter)).decode())
         return
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table("id", "time", "reason", "from", "error", box=None, pad_edge=False)
     for identity, letter in found:
         place = f"{letter.topic}[{letter.partition}]@{letter.offset}"
-        table.add_row(identity, letter.time, letter.reason, place, letter.error[:LONGEST])
-    Console(soft_wrap=True, markup=False).print(table)
+        print(f"{identity:<9} {letter.time:<27} {letter.reason:<14} {place:<28} {letter.error[:LONGEST]}")
     print(f"{len(found)} dead letters", file=sys.stderr)

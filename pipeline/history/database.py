@@ -37,17 +37,21 @@ class Database:
         """A new client, for one thread at a time. Raises ``HistoryUnavailable``."""
         try:
             return clickhouse_connect.get_client(
-                dsn=self.dsn, settings=settings, **({} if self.embedded else {"autogenerate_session_id": False})
+                dsn=self.dsn,
+                database=DATABASE if self.embedded else None,
+                settings=settings,
+                **({} if self.embedded else {"autogenerate_session_id": False}),
             )
         except Exception as error:
             raise HistoryUnavailable(_advice(self, error)) from error
 
-    def analyst(self, *, seconds: int, rows: int) -> Client:
+    def analyst(self, *, seconds: int, rows: int, **settings: Any) -> Client:
         """A client that can change nothing and whose queries end after ``seconds`` or ``rows``.
 
         Raises ``HistoryUnavailable``.
         """
         return self.client(
+            **settings,
             max_execution_time=seconds,
             max_result_rows=rows,
             result_overflow_mode="throw",
@@ -97,7 +101,7 @@ def migrate(client: Client, directory: Path | None = None) -> list[str]:
             if path.name in applied:
                 if applied[path.name] != digest:
                     raise HistoryUnavailable(
-                        f"{path.name} was altered after it was applied; put it back and add a migration of a higher number"
+                        f"{path.name} was altered after it was applied; put it back and add another"
                     )
                 continue
             # Each statement can be run again, so a migration that was cut off starts over.
@@ -122,7 +126,9 @@ def statements(text: str) -> Sequence[str]:
 
 def _advice(database: Database, error: BaseException) -> str:
     if not database.embedded:
-        return f"cannot reach ClickHouse: {reason(error)}; check the clickhouse setting and that the server runs"
+        return (
+            f"cannot reach ClickHouse: {reason(error)}; check the clickhouse setting and that the server runs"
+        )
     return (
         f"cannot open {database.dsn.removeprefix('chdb://')}: {reason(error)}; "
         "one process at a time can: is a pipeline running on this data directory (faultline status)?"

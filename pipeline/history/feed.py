@@ -37,7 +37,9 @@ def lives(admin: AdminClient, topics: Iterable[str]) -> dict[str, Life]:
                 raise
             found[topic] = Life(str(description.topic_id), len(description.partitions))
     except (KafkaException, TimeoutError) as error:
-        raise BrokerUnavailable(f"cannot ask Kafka for its topics: {error}; going on as soon as it answers") from error
+        raise BrokerUnavailable(
+            f"cannot ask Kafka for its topics: {error}; going on as soon as it answers"
+        ) from error
     return found
 
 

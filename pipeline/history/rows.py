@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 import msgspec
 from msgspec import Raw
 
+from ..events import alarm_key
 from ..times import micros
 from .records import AlarmState, Change, DeducedRecord, JournalRecord, RuleRef, StepRecord
 
@@ -55,7 +57,9 @@ COLUMNS: dict[str, tuple[str, ...]] = {
     ),
 }  # fmt: skip
 
-TOPIC, TOPIC_ID, PARTITION, OFFSET = [PLACE.index(name) for name in ("topic", "topic_id", "partition", "offset")]
+INGEST_TIME, TOPIC, TOPIC_ID, PARTITION, OFFSET = map(
+    PLACE.index, ("ingest_time", "topic", "topic_id", "partition", "offset")
+)
 
 
 @dataclass(slots=True)
@@ -109,7 +113,8 @@ def deduced(place: Place, _key: bytes | None, value: bytes | None, _headers: Hea
     rows["alarms"].append((
         record.domain, micros(record.time), place.ingest_time, place.topic, place.topic_id,
         place.partition, place.offset, 0, place.epoch, record.id, cause, *position,
-        *_alarm(alarm, alarm.key, record.source, True, alarm.status, record.rule, record.match, outcome, "", False),
+        *_alarm(alarm, alarm.key, record.source, True, alarm.status, record.rule, record.match, outcome, "",
+                False),
     ))  # fmt: skip
 
 
@@ -134,8 +139,8 @@ def step(place: Place, _key: bytes | None, value: bytes | None, _headers: Header
     ))  # fmt: skip
     if record.kind == "EXECUTION":
         rows["executions"].append((
-            *head, record.execution, record.id, root, workflow or name, task, record.state, info, given, output,
-            by, started, ended,
+            *head, record.execution, record.id, root, workflow or name, task, record.state, info, given,
+            output, by, started, ended,
         ))  # fmt: skip
     elif record.kind == "TASK":
         rows["tasks"].append((
@@ -153,10 +158,8 @@ def dead_letter(place: Place, key: bytes | None, value: bytes | None, headers: H
     """Adds the row of a dead letter. Takes whatever there is and raises nothing."""
     texts = {name: _printable(content) for name, content in headers}
     when = place.ingest_time
-    try:
+    with suppress(KeyError, ValueError):
         when = micros(texts["time"])
-    except (KeyError, ValueError):
-        pass
     rows["dead_letters"].append((
         "", when, place.ingest_time, place.topic, place.topic_id, place.partition, place.offset, 0,
         place.epoch, texts.get("ce_id", ""), texts.get("reason", ""), texts.get("error", ""),
@@ -192,8 +195,8 @@ def _change(change: Change, source: str) -> tuple[str, Row] | None:
             return "alarms", _alarm(
                 alarm, change.key, source, False, alarm.status, None, change.match, kind, reason, change.late
             )
-        return "changes", (source, kind, "", change.op, change.key, "", "", "", "", "", False, "", "", "", "", "",
-                           reason, change.late)  # fmt: skip
+        return "changes", (source, kind, "", change.op, change.key, "", "", "", "", "", False, "", "", "", "",
+                           "", reason, change.late)  # fmt: skip
     if kind == "ENTITY" and change.entity is not None:
         entity = change.entity
         return "changes", (
@@ -206,7 +209,8 @@ def _change(change: Change, source: str) -> tuple[str, Row] | None:
         start, end = edge.source, edge.target
         return "changes", (
             source, "APPLIED", kind, change.op, change.key or f"{start.key} {edge.type} {end.key}", edge.type,
-            "", "", "", "", False, "", start.type, start.id, end.type, end.id, change.reason or "", change.late,
+            "", "", "", "", False, "", start.type, start.id, end.type, end.id, change.reason or "",
+            change.late,
         )  # fmt: skip
     rule = _rule(change.rule)
     if kind == "STATE":
@@ -215,7 +219,13 @@ def _change(change: Change, source: str) -> tuple[str, Row] | None:
     if kind == "CAUSE":
         return "causes", (change.op, change.source, change.target, rule.name, _text(change.match))
     if kind == "WORKFLOW":
-        return "starts", (change.workflow, _json(change.input), change.execution, rule.name, _text(change.match))
+        return "starts", (
+            change.workflow,
+            _json(change.input),
+            change.execution,
+            rule.name,
+            _text(change.match),
+        )
     if kind == "RULE":
         return "rules", (change.op, change.name, change.revision or "", change.reason or "")
     return None
@@ -229,10 +239,10 @@ def _alarm(
     resource = alarm.resource
     by = _rule(rule)
     if not key:
-        key = f"{origin}#{alarm.external_id}" if alarm.external_id else f"{origin}/{alarm.name}@{resource.key}"
+        key = alarm_key(origin, alarm.name, resource, alarm.external_id)
     return (
-        key, origin, alarm.name, alarm.severity or "", alarm.operational_severity or "", status, resource.type,
-        resource.id, is_deduced, alarm.episode, by.name, by.revision, by.scenario, _text(match),
+        key, origin, alarm.name, alarm.severity or "", alarm.operational_severity or "", status,
+        resource.type, resource.id, is_deduced, alarm.episode, by.name, by.revision, by.scenario, _text(match),
         alarm.external_id or "", _json(alarm.attributes), outcome, reason, late,
     )  # fmt: skip
 

@@ -13,8 +13,22 @@ from confluent_kafka import Message
 
 from ..codec import Codec
 from ..errors import BrokerUnavailable, HistoryUnavailable, InvalidRecord, RegistryUnavailable
+from ..kafka.deadletter import DeadLetter
+from ..times import rfc3339
 from .feed import Feed
-from .rows import MAPPERS, OFFSET, PARTITION, TOPIC, TOPIC_ID, Headers, Mapper, Place, Rows, dead_letter, empty
+from .rows import (
+    INGEST_TIME,
+    MAPPERS,
+    OFFSET,
+    PARTITION,
+    TOPIC,
+    Headers,
+    Mapper,
+    Place,
+    Rows,
+    dead_letter,
+    empty,
+)
 from .writer import Log, Unfit, Writer, name
 
 log = logging.getLogger(__name__)
@@ -26,8 +40,8 @@ AGE = 0.4
 CHECK = 2.0
 FULL = 100
 
-#: Sets a record aside: where it stood, its value, a reason and an error; returns once Kafka has it.
-SetAside = Callable[[Log, int, "bytes | None", str, str], None]
+#: Sets a record aside; returns once Kafka has it. Raises ``BrokerUnavailable``.
+SetAside = Callable[[DeadLetter], None]
 
 
 @dataclass(slots=True)
@@ -93,18 +107,23 @@ class Sink:
         return found
 
     def flush(self) -> None:
-        """Puts the batch into the tables. Raises ``BrokerUnavailable``, ``HistoryUnavailable``; can be repeated."""
+        """Puts the batch into the tables; can be repeated after an error.
+
+        Raises ``BrokerUnavailable`` and ``HistoryUnavailable``.
+        """
         # Asked before anything is inserted: a record read after its topic was made
         # anew would else be entered under the old topic's id.
         if self.feed.stale():
             self._start_over()
             return
         batch = self.batch
-        reached = {place: end for place, end in self.feed.reached.items() if self.writer.next.get(place, 0) != end}
+        reached = {
+            place: end for place, end in self.feed.reached.items() if self.writer.next.get(place, 0) != end
+        }
         if not reached and not batch.records:
             return
         for unfit in self.writer.write(batch.rows, name(reached)):
-            self._unfit(unfit)
+            self._set_aside(unfit)
         self.writer.settle(reached)
         self.counts.rows += sum(map(len, batch.rows.values()))
         self.counts.batches += 1
@@ -145,7 +164,7 @@ class Sink:
             headers: Headers = (message.headers() or []) if letter else []
             mapper(where, message.key(), value, headers, batch.rows)
         except (InvalidRecord, msgspec.DecodeError, ValueError, TypeError, OverflowError) as error:
-            self._refuse(place, where.offset, message.value(), str(error))
+            self._refuse(where, message.key(), message.value(), str(error), stop)
 
     def _json(self, value: bytes, stop: threading.Event) -> bytes:
         found: list[bytes] = [value]
@@ -156,16 +175,29 @@ class Sink:
         self._patiently(decode, stop)
         return found[0]
 
-    def _unfit(self, unfit: Unfit) -> None:
+    def _set_aside(self, unfit: Unfit) -> None:
+        """A row that no column takes: which record it came from, for its value is not at hand any more."""
         row = unfit.row
-        place = Log(row[TOPIC], row[TOPIC_ID], row[PARTITION])
-        self._refuse(place, row[OFFSET], None, f"{unfit.table}: {unfit.error}")
-
-    def _refuse(self, place: Log, offset: int, value: bytes | None, error: str) -> None:
+        topic, number, offset = row[TOPIC], row[PARTITION], row[OFFSET]
         self.counts.unreadable += 1
-        log.error("%s[%d]@%d is not kept: %s", place.topic, place.partition, offset, error)
-        if self.mappers[place.topic] is not dead_letter:  # which would come back for ever
-            self.set_aside(place, offset, value, "history-unreadable", error)
+        log.error("%s[%d]@%d is not kept whole: %s: %s", topic, number, offset, unfit.table, unfit.error)
+        if self.mappers[topic] is not dead_letter:
+            error = f"{unfit.table}: {unfit.error}"
+            at = rfc3339(row[INGEST_TIME])
+            self.set_aside(DeadLetter(None, None, "history-unfit", error, topic, number, offset, at))
+
+    def _refuse(
+        self, place: Place, key: bytes | None, value: bytes | None, error: str, stop: threading.Event
+    ) -> None:
+        self.counts.unreadable += 1
+        log.error("%s[%d]@%d is not kept: %s", place.topic, place.partition, place.offset, error)
+        if self.mappers[place.topic] is dead_letter:
+            return  # it would come back for ever
+        letter = DeadLetter(
+            value, key, "history-unreadable", error, place.topic, place.partition, place.offset,
+            rfc3339(place.ingest_time),
+        )  # fmt: skip
+        self._patiently(lambda: self.set_aside(letter), stop)
 
     def _patiently(self, action: Callable[[], None], stop: threading.Event) -> None:
         pause = 0.2

@@ -51,7 +51,8 @@ class Writer:
         self.next: dict[Log, int] = {}
         self.epochs: dict[tuple[str, str], int] = {}
         for topic, topic_id, partition, epoch, position in self._query(
-            f"SELECT topic, topic_id, `partition`, max(epoch), max(next) FROM {DATABASE}.positions GROUP BY ALL"
+            "SELECT topic, topic_id, `partition`, max(epoch), max(next)"
+            f" FROM {DATABASE}.positions GROUP BY ALL"
         ):
             self.next[Log(topic, topic_id, partition)] = position
             self.epochs[topic, topic_id] = epoch

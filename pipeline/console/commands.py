@@ -1,0 +1,90 @@
+"""What operators ask of the running pipeline, as records of the topics that move it."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+import uuid
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from ..errors import BrokerUnavailable, CheckpointFailed, InvalidCall, NotFound
+from ..events import Output
+from ..ids import identify
+from ..kafka.outbox import KafkaOutbox
+from ..kafka.partition import Batch
+from ..times import rfc3339
+
+COMMANDS = "workflow.commands"
+CONTROLS = "controls"
+ALLOWED = ("START", "PAUSE", "RESUME", "CANCEL", "STOP", "RERUN", "SKIP", "COMPLETE")
+PATIENCE = 10.0
+#: An execution that was started a moment ago reaches history a moment later.
+APPEARS = 5.0
+Root = Callable[[str], Awaitable[str]]
+
+
+async def command(outbox: KafkaOutbox, root: Root, asked: dict[str, Any]) -> dict[str, Any]:
+    """Sends one command and returns its record.
+
+    Raises ``InvalidCall``, ``NotFound`` when there is no such execution, ``BrokerUnavailable``.
+    """
+    kind = asked.get("command")
+    if kind not in ALLOWED:
+        raise InvalidCall(f"command {kind!r} is none of {', '.join(ALLOWED)}")
+    execution = asked.get("execution")
+    if execution is not None and (not isinstance(execution, str) or not execution):
+        raise InvalidCall("execution must be an execution's id")
+    record = {name: value for name, value in asked.items() if name not in ("time", "root")}
+    if kind == "START":
+        if not isinstance(asked.get("workflow"), str):
+            raise InvalidCall("START needs workflow, the name of one")
+        if not isinstance(asked.get("input", {}), dict):
+            raise InvalidCall("input must be an object")
+        record["execution"] = execution or str(uuid.uuid4())
+        record["root"] = record["execution"]
+        # The same id twice starts one: the second record is the first.
+        record["id"] = identify("operator", kind, record["execution"])
+        record.setdefault("input", {})
+    else:
+        if execution is None:
+            raise InvalidCall(f"{kind} needs execution, the id of one")
+        record["root"] = asked.get("root") or await _patiently(root, execution)
+        record.setdefault("id", str(uuid.uuid4()))
+    record.setdefault("by", {"operator": "api"})
+    record["time"] = rfc3339(time.time_ns() // 1000)
+    await _send(outbox, Output(COMMANDS, record["root"], str(record["id"]), record["time"], record))
+    return record
+
+
+async def effects(outbox: KafkaOutbox, asked: dict[str, Any]) -> dict[str, Any]:
+    """Says whether executors may take work. Raises ``InvalidCall``, ``BrokerUnavailable``."""
+    wanted = asked.get("effects")
+    if wanted not in ("on", "off"):
+        raise InvalidCall("effects is either on or off")
+    now = rfc3339(time.time_ns() // 1000)
+    record = {"effects": wanted, "time": now, "by": asked.get("by") or {"operator": "api"}}
+    await _send(outbox, Output(CONTROLS, "effects", str(uuid.uuid4()), now, record))
+    return record
+
+
+async def _patiently(root: Root, execution: str) -> str:
+    deadline = time.monotonic() + APPEARS
+    while True:
+        try:
+            return await root(execution)
+        except NotFound:
+            if time.monotonic() > deadline:
+                raise
+            await asyncio.sleep(0.2)
+
+
+async def _send(outbox: KafkaOutbox, output: Output) -> None:
+    batch = Batch()
+    outbox.send([output], batch)
+    try:
+        await asyncio.wait_for(outbox.settled(batch), PATIENCE)
+    except (TimeoutError, CheckpointFailed) as error:
+        raise BrokerUnavailable(
+            f"Kafka has not confirmed the record for {output.topic}; it may still arrive"
+        ) from error

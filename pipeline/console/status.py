@@ -1,0 +1,153 @@
+"""How the pipeline is doing, and whether it has done what there was to do."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any
+
+from ..history.reading import Reading
+from .board import Board, Positions
+from .offsets import Extents
+
+INBOUND = ("topology.changes", "alarms.raw", "definitions.changes")
+KEPT = ("graph.journal", "alarms.deduced", "workflow.steps", "dead.letters")
+#: Who works on what, in the order in which a record goes through.
+STAGES: tuple[tuple[str, tuple[str, ...]], ...] = (
+    ("ingest", INBOUND),
+    ("correlate", ("graph.input",)),
+    ("workflow", ("workflow.commands",)),
+    ("history", KEPT),
+)
+READERS = (*STAGES, ("executor", ("workflow.actions",)))
+POLL = 0.05
+
+
+@dataclass(slots=True)
+class Sight:
+    """Where to look: what roles say, where topics end, how far history is."""
+
+    board: Board
+    extents: Callable[[tuple[str, ...]], Awaitable[Extents]]
+    kept: Callable[[], dict[str, dict[str, int]]]
+
+    def positions(self, role: str) -> Positions:
+        """How far ``role`` has come; history is asked itself."""
+        if role != "history":
+            return self.board.positions(role)
+        return {
+            topic: {int(number): offset for number, offset in partitions.items()}
+            for topic, partitions in self.kept().items()
+        }
+
+
+def behind(extents: Extents, positions: Positions) -> dict[str, dict[int, int]]:
+    """How many records each partition is behind its end; those that are not are left out."""
+    found: dict[str, dict[int, int]] = {}
+    for topic, partitions in extents.items():
+        for number, (first, end) in partitions.items():
+            # What retention has removed is nobody's to do.
+            reached = max(first, positions.get(topic, {}).get(number, 0))
+            if reached < end:
+                found.setdefault(topic, {})[number] = end - reached
+    return found
+
+
+async def settled(sight: Sight, seconds: float) -> dict[str, Any]:
+    """Waits until all that stood in the inbound topics, and what follows from it, can be read from history.
+
+    ``settled`` says whether that came to be in time, ``lagging`` which role it was waiting
+    for, ``detail`` on what. What playbooks do later is not waited for: a stage's end is
+    taken when the stage before has come to its own.
+    """
+    deadline = time.monotonic() + seconds
+    for role, topics in STAGES:
+        ends = await sight.extents(topics)
+        while left := behind(ends, sight.positions(role)):
+            if time.monotonic() >= deadline:
+                return {"settled": False, "lagging": role, "detail": _detail(sight, role, left)}
+            await asyncio.sleep(POLL)
+    return {"settled": True, "lagging": None, "detail": ""}
+
+
+def _detail(sight: Sight, role: str, left: dict[str, dict[int, int]]) -> str:
+    words = ", ".join(f"{sum(counts.values())} records behind on {topic}" for topic, counts in left.items())
+    if role == "history" or sight.board.alive(role):
+        return f"{role} is {words}"
+    return f"{role} is {words} and has not been heard of lately: is it running?"
+
+
+async def overview(sight: Sight, history: Reading) -> dict[str, Any]:
+    """Everything that ``faultline status`` shows."""
+    found = await sight.extents(tuple(topic for _, topics in READERS for topic in topics))
+    lag = {}
+    for role, topics in READERS:
+        positions = sight.positions(role)
+        for topic in topics:
+            if topic in found:
+                left = behind({topic: found[topic]}, positions).get(topic, {})
+                lag[topic] = {
+                    "role": role,
+                    "end": sum(end for _, end in found[topic].values()),
+                    "lag": sum(left.values()),
+                    "partitions": {str(number): count for number, count in sorted(left.items())},
+                }
+    roles = sight.board.roles()
+    counts = await asyncio.to_thread(_counts, history)
+    read = sum(sum(sight.positions("ingest").get(topic, {}).values()) for topic in INBOUND)
+    return {
+        "roles": roles,
+        "lag": lag,
+        "records": {"read": read, **counts.pop("records")},
+        **counts,
+        "matches": _matches(roles),
+    }
+
+
+def _counts(history: Reading) -> dict[str, Any]:
+    """What the tables say; a record that was sent twice counts once."""
+    [records] = history.rows(
+        "SELECT uniqExactIf(id, outcome NOT IN ('REPEATED', 'IGNORED')) AS applied,"
+        " uniqExactIf(id, outcome = 'IGNORED') AS ignored, uniqExactIf(id, outcome = 'REPEATED') AS repeated"
+        " FROM (SELECT id, outcome FROM faultline.changes"
+        " UNION ALL SELECT id, outcome FROM faultline.alarms WHERE NOT deduced)"
+    )
+    [letters] = history.rows(
+        "SELECT uniqExact(origin_topic, origin_partition, origin_offset) AS dead_lettered"
+        " FROM faultline.dead_letters"
+    )
+    placeholders = history.rows(
+        "SELECT e.domain AS domain, e.key AS key, arraySort(groupArrayIf(a.key, a.key != '')) AS alarms"
+        " FROM (SELECT domain, key FROM faultline.entities_now WHERE placeholder) AS e"
+        " LEFT JOIN (SELECT domain, key, concat(resource_type, '/', resource_id) AS resource"
+        " FROM faultline.alarms_now WHERE status = 'ACTIVE') AS a"
+        " ON a.domain = e.domain AND a.resource = e.key GROUP BY domain, key ORDER BY domain, key LIMIT 1000"
+    )
+    rules = history.rows("SELECT name, op, revision, reason FROM faultline.rules_now ORDER BY name")
+    executions = history.rows(
+        "SELECT state, count() AS executions FROM faultline.executions_now GROUP BY state ORDER BY state"
+    )
+    return {
+        "records": {**records, **letters},
+        "placeholders": placeholders,
+        "rules": {
+            "loaded": [rule["name"] for rule in rules if rule["op"] != "ERROR"],
+            "error": [
+                {"name": rule["name"], "reason": rule["reason"]} for rule in rules if rule["op"] == "ERROR"
+            ],
+        },
+        "executions": {row["state"]: row["executions"] for row in executions},
+    }
+
+
+def _matches(roles: list[dict[str, Any]]) -> dict[str, int]:
+    """Standing matches of each rule, over the partitions that somebody holds now."""
+    found: dict[str, int] = {}
+    for role in roles:
+        matches = role.get("counters", {}).get("matches")
+        if role.get("role") == "correlate" and role["alive"] and isinstance(matches, dict):
+            for rule, count in matches.items():
+                found[rule] = found.get(rule, 0) + count
+    return found

@@ -1,0 +1,96 @@
+"""Asks the tables and gives plain values, one question at a time on each client."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+from clickhouse_connect.driver.client import Client
+from clickhouse_connect.driver.exceptions import ClickHouseError
+
+from ..errors import HistoryUnavailable, QueryRefused
+from .database import Database, migrate, reason
+
+#: How values travel: times as everywhere else, whole numbers as numbers.
+FORMAT: dict[str, Any] = {
+    "date_time_output_format": "iso",
+    "output_format_json_quote_64bit_integers": 0,
+    "output_format_json_quote_denormals": 1,
+    "output_format_json_validate_utf8": 1,
+}
+SECONDS = 30
+ROWS = 100_000
+Rows = list[dict[str, Any]]
+
+
+class Reading:
+    """Reads what the sink wrote; used by several threads, which wait for one another.
+
+    Analysts' queries have a client of their own, which can change nothing, so that a long
+    one holds up neither the sink nor the commands.
+    """
+
+    def __init__(self, database: Database, *, seconds: int = SECONDS, rows: int = ROWS) -> None:
+        """Raises ``HistoryUnavailable``."""
+        self._client = database.client(**FORMAT)
+        self._analyst = database.analyst(seconds=seconds, rows=rows, **FORMAT)
+        self._lock = threading.Lock()
+        self._analyst_lock = threading.Lock()
+
+    def rows(self, sql: str, **parameters: Any) -> Rows:
+        """The rows of ``sql``, with ``{name:Type}`` in it bound. Raises ``HistoryUnavailable``."""
+        try:
+            with self._lock:
+                answer = _ask(self._client, sql, "JSONEachRow", parameters)
+        except (ClickHouseError, OSError) as error:
+            raise HistoryUnavailable(f"ClickHouse: {reason(error)}") from error
+        return msgspec.json.decode(b"[" + b",".join(answer.splitlines()) + b"]", type=Rows)
+
+    def sql(self, query: str) -> dict[str, Any]:
+        """``columns`` (name and type) and ``rows`` of an analyst's query. Raises ``QueryRefused``."""
+        query = query.strip().rstrip(";").rstrip()
+        if not query:
+            raise QueryRefused("the query is empty; try: SELECT * FROM faultline.alarms_now")
+        try:
+            with self._analyst_lock:
+                answer = _ask(self._analyst, query, "JSONCompact", {})
+            found = msgspec.json.decode(answer)
+        except (ClickHouseError, OSError) as error:
+            raise QueryRefused(explain(reason(error))) from error
+        except msgspec.DecodeError as error:
+            raise QueryRefused("leave FORMAT out: the answer's form is faultline sql's own") from error
+        return {"columns": found["meta"], "rows": found["data"]}
+
+    def close(self) -> None:
+        """Closes the clients; the files are then free for another process."""
+        self._client.close()
+        self._analyst.close()
+
+
+def opened(database: Database) -> Reading:
+    """Reads ``database``, with its tables made if they are not there. Raises ``HistoryUnavailable``."""
+    writer = database.client()
+    try:
+        migrate(writer)
+        return Reading(database)
+    finally:
+        writer.close()
+
+
+def explain(message: str) -> str:
+    """ClickHouse's message with what to do about it."""
+    if "(READONLY)" in message:
+        return f"history can be read, not changed: {message}"
+    if "(TOO_MANY_ROWS_OR_BYTES)" in message:
+        return f"more than {ROWS} rows; add a LIMIT or aggregate: {message}"
+    if "(TIMEOUT_EXCEEDED)" in message:
+        return f"more than {SECONDS} s; narrow the query, for instance by event_time: {message}"
+    if "(UNKNOWN_TABLE)" in message:
+        return f"{message} (SHOW TABLES FROM faultline lists them)"
+    return message
+
+
+def _ask(client: Client, sql: str, fmt: str, parameters: Mapping[str, Any]) -> bytes:
+    return bytes(client.raw_query(sql, fmt=fmt, parameters=dict(parameters) or None))

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from base64 import b64encode
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -50,7 +51,7 @@ class Request:
     json: Any = None
     headers: Mapping[str, str] = field(default_factory=dict)
     cookies: Mapping[str, str] = field(default_factory=dict)
-    auth: Sequence[str] | None = None
+    auth: tuple[str, str] | None = None
     timeout: float | None = None
     redirects: bool = True
     verify: bool = True
@@ -91,10 +92,8 @@ def secrets_of(request: Request) -> list[str]:
     found = [value for name, value in request.headers.items() if name.lower() in SECRET_HEADERS]
     found += [value.split(" ", 1)[1] for value in list(found) if " " in value]
     found += request.cookies.values()
-    found += list(request.auth or [])[1:]
-    password = URL(request.url).password
-    if password:
-        found.append(password)
+    for user, password in (request.auth or ["", ""], _userinfo(request.url)):
+        found += [password, _basic(user, password)]
     # The longest first: one may be a part of another.
     return sorted({text for text in found if len(text) >= SHORTEST_SECRET}, key=len, reverse=True)
 
@@ -120,6 +119,18 @@ def shown(url: str) -> str:
         return "(a URL that cannot be read)"
 
 
+def _userinfo(url: str) -> tuple[str, str]:
+    try:
+        found = URL(url)
+    except ValueError:
+        return "", ""
+    return found.user or "", found.password or ""
+
+
+def _basic(user: str, password: str) -> str:
+    return b64encode(f"{user}:{password}".encode()).decode()
+
+
 async def _exchange(
     context: Context, request: Request, secrets: list[str]
 ) -> tuple[int, dict[str, str], str]:
@@ -142,6 +153,8 @@ async def _exchange(
 async def _follow(context: Context, request: Request) -> tuple[int, dict[str, str], str]:
     method, url = request.method, URL(request.url)
     headers = dict(request.headers)
+    if request.auth is not None:
+        headers["Authorization"] = f"Basic {_basic(*request.auth)}"
     arguments = _arguments(request)
     for _ in range(MAX_REDIRECTS + 1):
         if url.scheme not in ("http", "https") or not url.host or not url.port:
@@ -157,7 +170,6 @@ async def _follow(context: Context, request: Request) -> tuple[int, dict[str, st
         onward = url.join(URL(target))
         if onward.origin() != url.with_user(None).origin():
             headers = {name: value for name, value in headers.items() if name.lower() not in SECRET_HEADERS}
-            arguments.pop("auth", None)
             arguments.pop("cookies", None)
         arguments.pop("params", None)
         if response.status == 303 or (response.status in (301, 302) and method == "POST"):
@@ -178,10 +190,6 @@ def _arguments(request: Request) -> dict[str, Any]:
         arguments["json"] = request.json
     if request.cookies:
         arguments["cookies"] = dict(request.cookies)
-    if request.auth:
-        if len(request.auth) != 2:
-            raise ValueError("auth is `user:password`")
-        arguments["auth"] = aiohttp.BasicAuth(request.auth[0], request.auth[1])
     return arguments
 
 
@@ -201,7 +209,11 @@ async def _body(response: aiohttp.ClientResponse) -> str:
         if size > MAX_BODY:
             raise ValueError(f"the answer is larger than {MAX_BODY // 1024 // 1024} MiB")
         parts.append(part)
-    return b"".join(parts).decode(response.get_encoding(), errors="replace")
+    content = b"".join(parts)
+    try:
+        return content.decode(response.charset or "utf-8", errors="replace")
+    except LookupError:
+        return content.decode(errors="replace")
 
 
 def _doubt(request: Request) -> str:

@@ -62,7 +62,7 @@ async def http(
     json: Any = None,
     headers: dict[str, Any] | None = None,
     cookies: dict[str, str] | None = None,
-    auth: str | list[str] | None = None,
+    auth: str | tuple[str, str] | None = None,
     timeout: float | None = None,  # noqa: ASYNC109 - it is the action's input
     allow_redirects: bool | None = None,
     verify: bool | None = None,
@@ -79,7 +79,7 @@ async def http(
         json=json,
         headers={name: str(value) for name, value in (headers or {}).items()},
         cookies=cookies or {},
-        auth=auth.split(":", 1) if isinstance(auth, str) else auth,
+        auth=_credentials(auth),
         timeout=timeout,
         redirects=allow_redirects is not False,
         verify=verify is not False,
@@ -102,6 +102,13 @@ async def tcp_check(
     if expect is not None and not said.startswith(expect):
         raise ActionFailed(f"{host}:{port} answered {said!r}, which does not begin with {expect!r}")
     return {"host": host, "port": port, "answer": said}
+
+
+def _credentials(auth: str | tuple[str, str] | None) -> tuple[str, str] | None:
+    if isinstance(auth, str):
+        user, _, password = auth.partition(":")
+        return user, password
+    return auth
 
 
 async def _sleep(context: Context, seconds: float) -> None:

@@ -1,0 +1,148 @@
+"""From a match to what it supports: values filled in, the fact looked up or made."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+
+from ..graph.step import Step
+from ..graph.store import Graph
+from ..graph.values import Values
+from ..graph.vertex import Vertex
+from .clause import Match
+from .facts import AlarmFact, CauseFact, DownFact, Fact, StartFact, StateFact, Support, same
+from .properties import canonical, getter, text
+from .template import CAUSE, MARK_DOWN, RAISE, SET_STATE, Action, GetAttr
+
+_canonical = msgspec.json.Encoder(order="deterministic")
+
+
+class Facts:
+    """The facts of one domain, by what they are about."""
+
+    __slots__ = ("alarms", "causes", "downs", "starts", "states")
+
+    def __init__(self) -> None:
+        self.alarms: dict[str, AlarmFact] = {}
+        self.states: dict[Vertex, StateFact] = {}
+        self.downs: dict[Vertex, DownFact] = {}
+        self.causes: dict[tuple[Vertex, Vertex], CauseFact] = {}
+        self.starts: dict[tuple[str, str], StartFact] = {}
+
+    def release(self, step: Step, fact: Fact) -> None:
+        """Forgets a fact that nothing supports; of alarms the count of lives is kept."""
+        if isinstance(fact, StateFact):
+            step.undo.drop(self.states, fact.target)
+        elif isinstance(fact, DownFact):
+            step.undo.drop(self.downs, fact.target)
+        elif isinstance(fact, CauseFact):
+            step.undo.drop(self.causes, (fact.source, fact.target))
+        elif isinstance(fact, StartFact):
+            step.undo.drop(self.starts, (fact.workflow, fact.canonical))
+
+
+def support(step: Step, facts: Facts, match: Match, values: Callable[[], Values]) -> list[Support]:
+    """Enters everything that a new match supports; the supports."""
+    clause = match.clause
+    graph = match.bind[0].graph
+    made: list[Support] = []
+    for number, action in clause.actions:
+        for fact, word in _wanted(step, facts, graph, action, match, values):
+            entry = Support(match, number, fact, word)
+            among = fact.supports.get(word)
+            if among is None:
+                step.undo.put(fact.supports, word, {entry: None})
+            else:
+                step.undo.put(among, entry, None)
+            made.append(entry)
+    return made
+
+
+def withdraw(step: Step, entry: Support) -> None:
+    """Takes a support back."""
+    supports = entry.fact.supports
+    among = supports[entry.word]
+    step.undo.drop(among, entry)
+    if not among:
+        step.undo.drop(supports, entry.word)
+
+
+def alarm_fact(step: Step | None, facts: Facts, name: str, target: Vertex) -> AlarmFact:
+    """The deduced alarm ``name`` on ``target``."""
+    key = f"vitrage/{name}@{target.key if target.alarm is None else f'{target.type}/{target.id}'}"
+    fact = facts.alarms.get(key)
+    if fact is None or fact.target is not target:
+        old = fact
+        fact = AlarmFact(name, target)
+        if old is not None:
+            # The target was removed and came back: the count of lives goes on.
+            fact.episode, fact.announced = old.episode, old.announced
+        if step is None:
+            facts.alarms[key] = fact
+        else:
+            step.undo.put(facts.alarms, key, fact)
+    return fact
+
+
+def _wanted(
+    step: Step, facts: Facts, graph: Graph, action: Action, match: Match, values: Callable[[], Values]
+) -> list[tuple[Fact, str]]:
+    bound = dict(zip(match.clause.pattern.ids, match.bind, strict=True))
+
+    def fill(value: Any) -> Any:
+        if isinstance(value, GetAttr):
+            return getter(canonical(value.property), values)(bound[value.entity])
+        if isinstance(value, dict):
+            return {key: fill(child) for key, child in value.items()}
+        if isinstance(value, list):
+            return [fill(child) for child in value]
+        return value
+
+    def word(value: Any) -> str:
+        return value if isinstance(value, str) else text(fill(value)) or ""
+
+    kind = action.kind
+    if kind == RAISE:
+        assert action.target is not None
+        fact = alarm_fact(step, facts, word(action.name), bound[action.target])
+        wanted: list[tuple[Fact, str]] = [(fact, same(word(action.severity)))]
+        if action.causing is not None:
+            wanted.append((_cause(step, facts, bound[action.causing], fact.vertex), ""))
+        return wanted
+    if kind == SET_STATE:
+        assert action.target is not None
+        target = bound[action.target]
+        state = facts.states.get(target)
+        if state is None:
+            state = StateFact(target)
+            step.undo.put(facts.states, target, state)
+        return [(state, same(word(action.state)))]
+    if kind == MARK_DOWN:
+        assert action.target is not None
+        target = bound[action.target]
+        down = facts.downs.get(target)
+        if down is None:
+            down = DownFact(target)
+            step.undo.put(facts.downs, target, down)
+        return [(down, "")]
+    if kind == CAUSE:
+        assert action.source is not None
+        assert action.target is not None
+        return [(_cause(step, facts, bound[action.source], bound[action.target]), "")]
+    workflow, input_ = word(action.workflow), fill(action.input or {})
+    canonical_input = _canonical.encode(input_).decode()
+    start = facts.starts.get((workflow, canonical_input))
+    if start is None:
+        start = StartFact(graph, workflow, input_, canonical_input)
+        step.undo.put(facts.starts, (workflow, canonical_input), start)
+    return [(start, "")]
+
+
+def _cause(step: Step, facts: Facts, source: Vertex, target: Vertex) -> CauseFact:
+    cause = facts.causes.get((source, target))
+    if cause is None:
+        cause = CauseFact(source, target)
+        step.undo.put(facts.causes, (source, target), cause)
+    return cause

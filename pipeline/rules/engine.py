@@ -1,0 +1,208 @@
+"""Keeping the standing matches, and what they support, equal to those of the graph.
+
+Levels are evaluated from the lowest up; a rule lies above every rule whose work it
+reads (``strata.py``), so each level sees the finished work of those below. Within a
+level of rules that feed themselves, what may have lost its ground is first taken away
+with all that rests on it and then derived again from what is left, so that a loop
+cannot keep itself alive.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from ..errors import FaultlineError
+from ..graph.step import Step
+from ..graph.store import Graph
+from ..graph.values import Values
+from ..graph.vertex import Vertex
+from .agenda import Agenda
+from .clause import Clause, Match, wanted
+from .effects import Facts, support, withdraw
+from .facts import Fact, StartFact
+from .index import Index
+from .search import Search
+
+MAX_ROUNDS = 10_000
+
+
+class RuleFailed(FaultlineError):
+    """Raised when a rule cannot be evaluated; it is set aside and the others go on."""
+
+    def __init__(self, rule: str, reason: str) -> None:
+        super().__init__(f"rule {rule} failed: {reason}")
+        self.rule = rule
+        self.reason = reason
+
+
+class Engine:
+    """The evaluation of one partition's rules over its graphs."""
+
+    __slots__ = ("clauses", "facts", "index", "levels", "search", "values")
+
+    def __init__(self) -> None:
+        self.clauses: tuple[Clause, ...] = ()
+        self.index = Index()
+        self.levels: frozenset[int] = frozenset()
+        self.facts: dict[Graph, Facts] = {}
+        self.search = Search()
+        self.values = Values()
+
+    def current_values(self) -> Values:
+        return self.values
+
+    def of(self, graph: Graph) -> Facts:
+        """The facts of a domain."""
+        facts = self.facts.get(graph)
+        if facts is None:
+            facts = self.facts[graph] = Facts()
+        return facts
+
+    def run(self, step: Step, agenda: Agenda, before: dict[Fact, tuple[Any, ...]]) -> None:
+        """Evaluates what the step's changes concern; ``before`` takes each touched fact's
+        snapshot from before the step. Raises ``RuleFailed``."""
+        while True:
+            if step.changes:
+                changes, step.changes = step.changes, []
+                agenda.note(changes, self.index)
+            if not agenda:
+                break
+            level = agenda.lowest()
+            if level in self.levels:
+                self._loop(step, agenda, level, before)
+            else:
+                self._once(step, agenda, level, before)
+        for fact in before:
+            if not fact.supports:
+                graph = fact.graph if isinstance(fact, StartFact) else fact.target.graph
+                self.of(graph).release(step, fact)
+
+    def _once(self, step: Step, agenda: Agenda, level: int, before: dict[Fact, tuple[Any, ...]]) -> None:
+        touched: dict[Fact, None] = {}
+        for match in agenda.doubts.pop(level, {}):
+            self._doubt(step, match, agenda, touched, before)
+        for clause, bound in agenda.finds.pop(level, {}):
+            self._find(step, clause, bound, touched, before)
+        for fact in touched:
+            fact.settle(step)
+
+    def _loop(self, step: Step, agenda: Agenda, level: int, before: dict[Fact, tuple[Any, ...]]) -> None:
+        for _ in range(MAX_ROUNDS):
+            shaken: dict[Fact, None] = {}
+            while doubts := agenda.doubts.pop(level, None):
+                for match in doubts:
+                    lost: dict[Fact, None] = {}
+                    self._doubt(step, match, agenda, lost, before)
+                    for fact in lost:
+                        fact.retract(step)
+                    shaken.update(lost)
+                    self._note(step, agenda)
+            for fact in shaken:
+                fact.settle(step)
+            self._note(step, agenda)
+            if level in agenda.doubts:
+                continue
+            touched: dict[Fact, None] = {}
+            for clause, bound in agenda.finds.pop(level, {}):
+                self._find(step, clause, bound, touched, before)
+            for fact in touched:
+                fact.settle(step)
+            self._note(step, agenda)
+            if level not in agenda.doubts and level not in agenda.finds:
+                return
+        name = next(clause.rule.name for clause in self.clauses if clause.level == level)
+        raise RuleFailed(name, f"it feeds itself without end ({MAX_ROUNDS} rounds); break the loop")
+
+    def _note(self, step: Step, agenda: Agenda) -> None:
+        if step.changes:
+            changes, step.changes = step.changes, []
+            agenda.note(changes, self.index)
+
+    def _doubt(
+        self,
+        step: Step,
+        match: Match,
+        agenda: Agenda,
+        touched: dict[Fact, None],
+        before: dict[Fact, tuple[Any, ...]],
+    ) -> None:
+        clause = match.clause
+        if clause.matches.get(match.bind) is not match:
+            return
+        holds = self._guard(clause, lambda: clause.holds(match.bind))
+        if holds and not any(clause.action_reads):
+            return
+        self._remove(step, match, touched, before)
+        if holds:
+            # It stands, but what its actions say of it may be something else now.
+            self._add(step, clause, match.bind, touched, before)
+
+    def _find(
+        self,
+        step: Step,
+        clause: Clause,
+        bound: tuple[tuple[int, Vertex], ...],
+        touched: dict[Fact, None],
+        before: dict[Fact, tuple[Any, ...]],
+    ) -> None:
+        if clause.dead:
+            return
+        for bind in self._guard(clause, lambda: self.search.at(clause, dict(bound))):
+            if bind not in clause.matches:
+                self._add(step, clause, bind, touched, before)
+
+    def _add(
+        self,
+        step: Step,
+        clause: Clause,
+        bind: tuple[Vertex, ...],
+        touched: dict[Fact, None],
+        before: dict[Fact, tuple[Any, ...]],
+    ) -> None:
+        match = Match(clause, bind)
+        facts = self.of(bind[0].graph)
+        step.undo.put(clause.matches, bind, match)
+        for vertex in bind:
+            if vertex.matches is None:
+                step.undo.set(vertex, "matches", {match: None})
+            else:
+                step.undo.put(vertex.matches, match, None)
+        match.supports = self._guard(clause, lambda: support(step, facts, match, self.current_values))
+        for entry in match.supports:
+            fact = entry.fact
+            if fact not in before:
+                before[fact] = fact.snapshot(step.values)
+            touched[fact] = None
+
+    def _remove(
+        self, step: Step, match: Match, touched: dict[Fact, None], before: dict[Fact, tuple[Any, ...]]
+    ) -> None:
+        step.undo.drop(match.clause.matches, match.bind)
+        for vertex in match.bind:
+            assert vertex.matches is not None
+            step.undo.drop(vertex.matches, match)
+            if not vertex.matches:
+                step.undo.set(vertex, "matches", None)
+        for entry in match.supports:
+            fact = entry.fact
+            if fact not in before:
+                before[fact] = fact.snapshot(step.values)
+            touched[fact] = None
+            withdraw(step, entry)
+
+    def _guard(self, clause: Clause, work: Callable[[], Any]) -> Any:
+        try:
+            return work()
+        except Exception as error:
+            raise RuleFailed(clause.rule.name, f"{type(error).__name__}: {error}") from error
+
+    def seed(self, agenda: Agenda, graphs: Iterable[Graph], clauses: Iterable[Clause]) -> None:
+        """Asks for all matches of these clauses, each from its rarest kind of vertex."""
+        for graph in graphs:
+            for clause in clauses:
+                kinds = [wanted(wants, "type") for wants in clause.pattern.wants]
+                number = min(range(len(kinds)), key=lambda place: graph.size(kinds[place]))
+                for vertex in graph.candidates(kinds[number]):
+                    if vertex.live:
+                        agenda.find(clause, (number, vertex))

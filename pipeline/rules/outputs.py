@@ -1,0 +1,271 @@
+"""A record's net effect as output records: deduced alarms, workflow starts, the journal."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..events import ALARM, Output
+from ..graph.alarms import told
+from ..graph.merge import described
+from ..graph.step import Step, aggregate, presence
+from ..graph.vertex import DEDUCED, Vertex
+from ..ids import identify
+from .effects import Facts
+from .facts import AlarmFact, CauseFact, DownFact, Fact, StartFact, Support, winner
+
+Before = dict[Fact, tuple[Any, ...]]
+
+
+def outputs(
+    step: Step, facts: dict[str, Facts], before: Before, dirty: set[str], starts: bool
+) -> list[Output]:
+    """Everything that follows from a step. ``starts`` is false while definitions change:
+    what a rule finds when it comes is there already and starts nothing."""
+    journal: dict[str, list[dict[str, Any]]] = {
+        step.input.domain: [_shown(step, entry) for entry in step.journal]
+    }
+    alarms: list[Output] = []
+    commands: list[Output] = []
+    _entities(step, journal)
+    ordered = (
+        sorted(before.items(), key=lambda entry: _order(entry[0])) if len(before) > 1 else before.items()
+    )
+    for fact, snapshot in ordered:
+        after = fact.snapshot(step.values)
+        if after == snapshot:
+            continue
+        domain = (fact.graph if isinstance(fact, StartFact) else fact.target.graph).domain
+        changes = journal.setdefault(domain, [])
+        if isinstance(fact, AlarmFact):
+            _alarm(step, fact, snapshot, domain, alarms, changes, dirty)
+        elif isinstance(fact, CauseFact):
+            _cause(step, fact, changes)
+        elif isinstance(fact, DownFact):
+            changes.append(
+                {"kind": "DOWN", "key": fact.target.key, "down": fact.down, **_because(winner(fact))}
+            )
+        elif isinstance(fact, StartFact) and fact.wanted and starts:
+            _start(step, fact, commands, changes)
+    _states(step, facts, journal)
+    told_ = [_journal(step, domain, changes) for domain, changes in journal.items() if changes]
+    return [*alarms, *commands, *told_]
+
+
+def _alarm(
+    step: Step,
+    fact: AlarmFact,
+    snapshot: tuple[Any, ...],
+    domain: str,
+    alarms: list[Output],
+    changes: list[dict[str, Any]],
+    dirty: set[str],
+) -> None:
+    if fact.severity is not None:
+        if snapshot[0] is None:
+            step.undo.set(fact, "episode", fact.episode + 1)
+        support = winner(fact)
+        assert support is not None
+        rule = support.match.clause.rule
+        announced = {
+            "severity": fact.severity,
+            "rule": {
+                "name": rule.name,
+                "revision": rule.revision,
+                "scenario": support.match.clause.scenario.index,
+            },
+            "match": support.match.named(),
+        }
+        step.undo.set(fact, "announced", announced)
+    status = "CLEARED" if fact.severity is None else "ACTIVE"
+    told_last = fact.announced or {"severity": snapshot[0], "rule": None, "match": {}}
+    severity = told_last["severity"]
+    operational = step.values.severity(DEDUCED, severity)[1]
+    resource = {"type": fact.target.type, "id": fact.target.id}
+    record = step.input
+    id_ = identify("alarm", step.partition, step.offset, domain, fact.key, status, severity)
+    value = {
+        "id": id_,
+        "time": record.time,
+        "source": DEDUCED,
+        "domain": domain,
+        "alarm": {
+            "key": fact.key,
+            "name": fact.name,
+            "severity": severity,
+            "operational_severity": operational,
+            "status": status,
+            "resource": resource,
+            "episode": fact.episode,
+        },
+        "rule": told_last["rule"],
+        "match": told_last["match"],
+        "cause": {"record": record.id},
+        "position": [step.partition, step.offset],
+    }
+    alarms.append(Output("alarms.deduced", domain, id_, record.time, value))
+    op = "CLEARED" if fact.severity is None else "RAISED" if snapshot[0] is None else "CHANGED"
+    changes.append(
+        {
+            "kind": ALARM,
+            "op": op,
+            "key": fact.key,
+            "deduced": True,
+            "id": id_,
+            "alarm": {
+                "source": DEDUCED,
+                "name": fact.name,
+                "severity": severity,
+                "operational_severity": operational,
+                "status": status,
+                "resource": resource,
+                "attributes": {},
+                "episode": fact.episode,
+            },
+            "rule": told_last["rule"],
+            "match": told_last["match"],
+        }
+    )
+    dirty.add(f"d\x1f{domain}\x1f{fact.key}")
+
+
+def _cause(step: Step, fact: CauseFact, changes: list[dict[str, Any]]) -> None:
+    if fact.active:
+        step.undo.set(fact, "announced", _because(winner(fact)))
+    because = fact.announced or {"rule": None, "match": None}
+    op = "ADDED" if fact.active else "REMOVED"
+    changes.append(
+        {"kind": "CAUSE", "op": op, "source": fact.source.key, "target": fact.target.key, **because}
+    )
+
+
+def _start(step: Step, fact: StartFact, commands: list[Output], changes: list[dict[str, Any]]) -> None:
+    support = winner(fact)
+    assert support is not None
+    match, record = support.match, step.input
+    root = identify("start", fact.workflow, fact.canonical, step.partition, step.offset)
+    step.undo.set(fact, "execution", root)
+    id_ = identify("START", root)
+    alarm = next((vertex.key for vertex in match.bind if vertex.category == ALARM), None)
+    rule = match.clause.rule
+    value = {
+        "id": id_,
+        "time": record.time,
+        "command": "START",
+        "root": root,
+        "execution": root,
+        "workflow": fact.workflow,
+        "input": fact.input,
+        "by": {
+            "rule": rule.name,
+            "revision": rule.revision,
+            "alarm": alarm,
+            "domain": fact.graph.domain,
+            "record": record.id,
+            "position": [step.partition, step.offset],
+        },
+    }
+    commands.append(Output("workflow.commands", root, id_, record.time, value))
+    changes.append(
+        {
+            "kind": "WORKFLOW",
+            "workflow": fact.workflow,
+            "input": fact.input,
+            "execution": root,
+            **_because(support),
+        }
+    )
+
+
+def _entities(step: Step, journal: dict[str, list[dict[str, Any]]]) -> None:
+    for vertex, before in step.entities_before.items():
+        after = presence(vertex)
+        if after == before or after == "live":
+            continue
+        if after == "placeholder":
+            _entity(journal, vertex, "UPSERT")
+        elif before == "placeholder":
+            _entity(journal, vertex, "DELETE")
+
+
+def _entity(journal: dict[str, list[dict[str, Any]]], vertex: Vertex, op: str) -> None:
+    change = {"kind": "ENTITY", "op": op, "key": vertex.key, "entity": described(vertex)}
+    journal.setdefault(vertex.graph.domain, []).append(change)
+
+
+def _states(step: Step, facts: dict[str, Facts], journal: dict[str, list[dict[str, Any]]]) -> None:
+    changed = []
+    for vertex, before in step.states_before.items():
+        after = aggregate(vertex, step.values)
+        if after[1:] != before[1:] and vertex.live:
+            changed.append((vertex, after))
+    for vertex, after in sorted(changed, key=lambda entry: entry[0].key):
+        domain = vertex.graph.domain
+        fact = facts[domain].states.get(vertex) if domain in facts else None
+        derives = (
+            fact is not None
+            and fact.word is not None
+            and after[1] == fact.word.upper() != (after[0] or "").upper()
+        )
+        because = _because(winner(fact) if fact is not None and derives else None)
+        change = {
+            "kind": "STATE",
+            "key": vertex.key,
+            "state": after[0],
+            "aggregated_state": after[1],
+            "operational_state": after[2],
+            **because,
+        }
+        journal.setdefault(domain, []).append(change)
+
+
+def _because(support: Support | None) -> dict[str, Any]:
+    if support is None:
+        return {"rule": None, "match": None}
+    clause = support.match.clause
+    rule = {"name": clause.rule.name, "revision": clause.rule.revision, "scenario": clause.scenario.index}
+    return {"rule": rule, "match": support.match.named()}
+
+
+def _shown(step: Step, entry: dict[str, Any]) -> dict[str, Any]:
+    vertex = entry.pop("vertex", None)
+    if vertex is None:
+        return entry
+    if entry["kind"] == "ENTITY":
+        return {
+            "kind": "ENTITY",
+            "op": entry["op"],
+            "key": vertex.key,
+            "entity": entry.get("entity") or described(vertex),
+        }
+    return {**entry, "alarm": told(vertex, step)}
+
+
+def _journal(step: Step, domain: str, changes: list[dict[str, Any]]) -> Output:
+    record = step.input
+    id_ = identify("journal", step.partition, step.offset, domain)
+    value: dict[str, Any] = {
+        "id": id_,
+        "time": record.time,
+        "at": record.at,
+        "domain": domain,
+        "source": record.source,
+        "record": record.id,
+        "position": [step.partition, step.offset],
+        "changes": changes,
+    }
+    if record.origin is not None:
+        origin = record.origin
+        value["origin"] = [origin.topic, origin.topic_id, origin.partition, origin.offset]
+    if record.time < step.now:
+        value["late"] = True
+    return Output("graph.journal", domain, id_, record.time, value)
+
+
+def _order(fact: Fact) -> tuple[Any, ...]:
+    if isinstance(fact, AlarmFact):
+        return 0, fact.target.graph.domain, fact.key
+    if isinstance(fact, CauseFact):
+        return 1, fact.target.graph.domain, fact.source.key, fact.target.key
+    if isinstance(fact, StartFact):
+        return 3, fact.graph.domain, fact.workflow, fact.canonical
+    return 2, fact.target.graph.domain, fact.target.key

@@ -1,0 +1,135 @@
+"""Patterns: one for each clause of a condition, over vertices numbered in order of appearance."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from .condition import Expression, Link, Literal, clauses
+from .template import Relation, Template
+
+Wants = tuple[tuple[str, str], ...]
+
+
+class PatternError(ValueError):
+    """Raised when a condition can never be matched; ``code`` is the finding's."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+@dataclass(frozen=True, slots=True)
+class PatternEdge:
+    """``source -label-> target``, by number."""
+
+    source: int
+    label: str
+    target: int
+
+
+@dataclass(frozen=True, slots=True)
+class Absence:
+    """There is no edge with ``label`` from (``outgoing``) or to the vertex ``bound`` at
+    whose other end stands ``other``, or, if that is -1, anything that fits ``wants``."""
+
+    bound: int
+    label: str
+    outgoing: bool
+    other: int
+    wants: Wants
+
+
+@dataclass(frozen=True, slots=True)
+class Pattern:
+    """What a match must be: distinct vertices that fit ``wants`` and are joined by ``edges``."""
+
+    ids: tuple[str, ...]
+    wants: tuple[Wants, ...]
+    edges: tuple[PatternEdge, ...]
+    absences: tuple[Absence, ...]
+
+
+def patterns(template: Template, condition: Expression) -> list[Pattern]:
+    """The patterns of a condition. Raises ``PatternError`` or ``ConditionError``."""
+    literals = clauses(condition)
+    if not any(literal.positive for clause in literals for literal in clause):
+        raise PatternError("134", "a condition needs something that is there, not only NOT")
+    found = [pattern for clause in literals if (pattern := _pattern(template, clause)) is not None]
+    if not found:
+        raise PatternError(
+            "contradiction", "the condition asks for a relationship and for its absence: it never holds"
+        )
+    if len(found) > 1:
+        common = set(found[0].ids).intersection(*(pattern.ids for pattern in found[1:]))
+        if not common:
+            raise PatternError("135", "the alternatives of OR need at least one entity in common")
+    return list(dict.fromkeys(found))
+
+
+def _pattern(template: Template, clause: tuple[Literal, ...]) -> Pattern | None:
+    links = [(_link(template, literal), literal.positive) for literal in clause]
+    present = [link for link, positive in links if positive and isinstance(link, Relation)]
+    absent = [link for link, positive in links if not positive]
+    if any(link in present for link in absent):
+        return None
+    ids: dict[str, int] = {}
+    for link, positive in links:
+        if not positive:
+            continue
+        for name in (link,) if isinstance(link, str) else (link.source, link.target):
+            ids.setdefault(name, len(ids))
+    if not ids:
+        raise PatternError(
+            "134", "each alternative of a condition needs something that is there, not only NOT"
+        )
+    edges = tuple(dict.fromkeys(PatternEdge(ids[e.source], e.label, ids[e.target]) for e in present))
+    _connected(ids, edges)
+    absences = []
+    for link in absent:
+        if isinstance(link, str):
+            raise PatternError(
+                "86", f"NOT {link}: NOT stands before a relationship, such as NOT alarm [on] {link}"
+            )
+        absences.append(_absence(template, ids, link))
+    wants = tuple(tuple(sorted(template.entities[name].items())) for name in ids)
+    return Pattern(tuple(ids), wants, edges, tuple(absences))
+
+
+def _link(template: Template, literal: Literal) -> str | Relation:
+    term = literal.term
+    if isinstance(term, Link):
+        return Relation(term.source, term.label, term.target)
+    return template.relationships.get(term.name) or term.name
+
+
+def _connected(ids: dict[str, int], edges: tuple[PatternEdge, ...]) -> None:
+    reached, grown = {0}, True
+    while grown:
+        grown = False
+        for edge in edges:
+            if (edge.source in reached) != (edge.target in reached):
+                reached |= {edge.source, edge.target}
+                grown = True
+    if len(reached) < len(ids):
+        apart = [name for name, number in ids.items() if number not in reached]
+        raise PatternError(
+            "disconnected",
+            f"nothing joins {', '.join(apart)} to {next(iter(ids))}, so the condition never holds; "
+            "add the relationship between them",
+        )
+
+
+def _absence(template: Template, ids: dict[str, int], link: Relation) -> Absence:
+    source, target = ids.get(link.source), ids.get(link.target)
+    if source is not None and target is not None:
+        return Absence(source, link.label, True, target, ())
+    bound = source if source is not None else target
+    if bound is None:
+        raise PatternError(
+            "disconnected",
+            f"NOT {link.source} [{link.label}] {link.target}: one of the two must stand in the condition "
+            "without NOT",
+        )
+    free = link.target if source is not None else link.source
+    wants = tuple(sorted(template.entities[free].items()))
+    return Absence(bound, link.label, source is not None, -1, wants)

@@ -1,0 +1,24 @@
+"""A rule as it is live: its template, compiled, with what went wrong if anything did."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from ..events import Definition
+from .clause import Clause
+from .template import Template
+
+
+@dataclass(eq=False, slots=True)
+class Rule:
+    """``definition`` is what was put live, ``revision`` the hash of its text, ``error``
+    why it takes no part ("" when it does), ``failed`` whether a record brought that about."""
+
+    name: str
+    revision: str
+    definition: Definition
+    template: Template | None
+    clauses: list[Clause] = field(default_factory=list)
+    error: str = ""
+    failed: str = ""
+    signature: object = None

@@ -1,0 +1,196 @@
+"""All definitions of a partition: put live, changed, removed, at one point of the log each."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from ..errors import InvalidDocument
+from ..events import Definition
+from ..graph.step import Changed, Step
+from ..graph.store import Graph
+from ..graph.undo import Undo
+from ..graph.values import DEFAULT, TypeValues, Values
+from ..graph.values import parse as parse_values
+from ..ids import revision
+from .agenda import Agenda
+from .clause import Clause
+from .engine import Engine
+from .equivalence import groups, variants
+from .facts import Fact
+from .index import Index
+from .pattern import patterns
+from .reading import parse
+from .rule import Rule
+from .strata import named, order
+from .template import Template
+
+_SEVERITIES = frozenset(("severity", "aggregated_severity", "operational_severity"))
+_STATES = frozenset(("aggregated_state", "operational_state"))
+
+
+class RuleSet:
+    """The definitions by name, and the clauses of those that take part."""
+
+    __slots__ = ("engine", "rules", "values")
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+        self.rules: dict[str, Rule] = {}
+        self.values: dict[str, Rule] = {}
+
+    def put(self, undo: Undo, definition: Definition, failed: str = "") -> Rule:
+        """Enters a definition; what is wrong with it stands in the rule's ``error``."""
+        rule = Rule(definition.name, revision(definition.text), definition, None, failed=failed)
+        undo.put(self.values if definition.kind == "VALUES" else self.rules, definition.name, rule)
+        return rule
+
+    def drop(self, undo: Undo, definition: Definition) -> Rule | None:
+        """Removes a definition; the rule it was."""
+        where = self.values if definition.kind == "VALUES" else self.rules
+        rule = where.get(definition.name)
+        undo.drop(where, definition.name)
+        return rule
+
+    def compile(self, undo: Undo) -> tuple[list[Clause], list[Clause]]:
+        """Brings clauses, levels and index in line with the definitions; the clauses that
+        came and those that went. Clauses that stay keep their matches."""
+        engine = self.engine
+        before = set(engine.clauses)
+        self._read(undo)
+        live = [rule for rule in self.rules.values() if not rule.error]
+        while True:
+            clauses = [clause for rule in live for clause in rule.clauses]
+            levels, looping, cycles = order(clauses, engine.values)
+            if not cycles:
+                break
+            bad = named(cycles)
+            for rule in live:
+                if rule.name in bad:
+                    undo.set(
+                        rule, "error", f"it feeds itself through a NOT or a worst value: {bad[rule.name]}"
+                    )
+            live = [rule for rule in live if not rule.error]
+        for clause in clauses:
+            if clause.level != levels[clause]:
+                undo.set(clause, "level", levels[clause])
+        now = set(clauses)
+        new = [clause for clause in clauses if clause not in before]
+        old = [clause for clause in before if clause not in now]
+        for clause in old:
+            undo.set(clause, "dead", True)
+        undo.set(engine, "levels", looping)
+        undo.set(engine, "index", Index(clauses))
+        undo.set(engine, "clauses", tuple(clauses))
+        return new, sorted(old, key=lambda clause: (clause.rule.name, clause.scenario.index, clause.index))
+
+    def mapping(self, undo: Undo) -> Values:
+        """The value mappings in force."""
+        types: dict[str, TypeValues] = {}
+        for rule in self.values.values():
+            try:
+                types[rule.name] = parse_values(rule.name, rule.definition.text, rule.definition.path)
+            except InvalidDocument as error:
+                undo.set(rule, "error", str(error))
+        return Values(types)
+
+    def _read(self, undo: Undo) -> None:
+        """Parses every rule that is new or whose includes or equivalences changed."""
+        included: dict[str, Template] = {}
+        for rule in self.rules.values():
+            if rule.template is None or rule.template.includes:
+                self._parse(undo, rule, {})
+            if rule.template is not None and rule.template.kind == "definition":
+                included[rule.template.name] = rule.template
+        for rule in self.rules.values():
+            if rule.template is None or rule.template.includes:
+                self._parse(undo, rule, included)
+        known = groups(
+            group
+            for rule in self.rules.values()
+            if rule.template is not None and rule.template.kind == "equivalence" and not rule.error
+            for group in rule.template.equivalences
+        )
+        for rule in self.rules.values():
+            if rule.failed:
+                undo.set(rule, "error", rule.failed)
+            elif rule.template is not None and rule.error.startswith("it feeds itself"):
+                undo.set(rule, "error", "")
+            if rule.error or rule.template is None:
+                undo.set(rule, "clauses", [])
+                undo.set(rule, "signature", None)
+                continue
+            shape = [
+                (
+                    scenario,
+                    [
+                        form
+                        for pattern in patterns(rule.template, scenario.condition)
+                        for form in variants(pattern, known)
+                    ],
+                )
+                for scenario in rule.template.scenarios
+            ]
+            signature = tuple((repr(scenario.actions), tuple(forms)) for scenario, forms in shape)
+            if signature == rule.signature:
+                continue
+            clauses = [
+                Clause(rule, scenario, index, form, self.engine.current_values)
+                for scenario, forms in shape
+                for index, form in enumerate(forms)
+            ]
+            undo.set(rule, "clauses", clauses)
+            undo.set(rule, "signature", signature)
+
+    def _parse(self, undo: Undo, rule: Rule, included: dict[str, Template]) -> None:
+        definition = rule.definition
+        try:
+            template, _ = parse(definition.text, definition.path or "-", definition.parameters, included)
+        except InvalidDocument as error:
+            undo.set(rule, "template", None)
+            undo.set(rule, "error", str(error))
+            return
+        undo.set(rule, "template", template)
+        undo.set(rule, "error", "")
+
+
+def recompile(step: Step, rules: RuleSet, agenda: Agenda, graphs: Iterable[Graph]) -> None:
+    """Compiles, and asks for what the change of rules ends and begins."""
+    new, old = rules.compile(step.undo)
+    for clause in old:
+        for match in clause.matches.values():
+            agenda.doubt(match)
+    rules.engine.seed(agenda, graphs, new)
+
+
+def revalue(
+    step: Step, rules: RuleSet, types: set[str], graphs: Iterable[Graph], before: dict[Fact, tuple[Any, ...]]
+) -> None:
+    """Takes new value mappings in force and settles what their ``types`` scored."""
+    engine = rules.engine
+    graphs = list(graphs)
+
+    def concerns(type_: str) -> bool:
+        return type_ in types or (DEFAULT in types and type_ not in rules.values)
+
+    for graph in graphs:
+        for type_, ids in graph.entities.items():
+            if concerns(type_):
+                for vertex in ids.values():
+                    if vertex.live and (vertex.state is not None or vertex.derived is not None):
+                        step.touch_state(vertex)
+                        step.changes.append(Changed(vertex, _STATES, vertex.name))
+        for source, keys in graph.alarms.items():
+            if concerns(source):
+                step.changes += [Changed(alarm, _SEVERITIES, alarm.name) for alarm in keys.values()]
+        facts = engine.of(graph)
+        touched = [fact for fact in facts.alarms.values() if concerns("vitrage")]
+        states = [fact for fact in facts.states.values() if concerns(fact.target.type)]
+        both: tuple[Fact, ...] = (*touched, *states)
+        for fact in both:
+            before.setdefault(fact, fact.snapshot(step.values))
+    values = rules.mapping(step.undo)
+    step.undo.set(engine, "values", values)
+    step.values = values
+    for fact in list(before):
+        fact.settle(step)

@@ -1,0 +1,322 @@
+"""One partition of correlation: its graphs, rules and clock, moved by ``graph.input`` alone."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from ..errors import InvalidRecord
+from ..events import Definition, Input, Output
+from ..graph.alarms import merge_alarm
+from ..graph.clock import Clock, Memory
+from ..graph.merge import merge_entity, merge_relationship
+from ..graph.step import Step
+from ..graph.store import Graph
+from ..graph.undo import Undo
+from . import table
+from .agenda import Agenda
+from .engine import Engine, RuleFailed
+from .facts import Fact
+from .outputs import outputs
+from .ruleset import RuleSet, recompile, revalue
+
+_decoder = msgspec.json.Decoder(Input)
+SHOWN = 50
+
+
+class GraphShard:
+    """The ``pipeline.kafka.shard.Shard`` of correlation."""
+
+    def __init__(self, partition: int) -> None:
+        self.partition = partition
+        self.dirty: set[str] = set()
+        self.graphs: dict[str, Graph] = {}
+        self.engine = Engine()
+        self.rules = RuleSet(self.engine)
+        self.clock = Clock()
+        self.origins: dict[tuple[str, str, int], int] = {}
+        self.counts: dict[str, int] = {}
+        self._memories: dict[str, Memory] = {}
+        self._deduced: list[table.DeducedRow] = []
+
+    def step(self, value: bytes, position: int, timestamp: int) -> list[Output]:
+        """Applies one record. Raises ``InvalidRecord``; the state is then as it was."""
+        try:
+            record = _decoder.decode(value)
+        except msgspec.MsgspecError as error:
+            raise InvalidRecord("bad-input", f"not a record of graph.input: {error}") from error
+        origin = record.origin
+        if origin is not None:
+            place = (origin.topic, origin.topic_id, origin.partition)
+            if origin.offset <= self.origins.get(place, -1):
+                self._count("duplicates")
+                return []
+        if record.mark is not None:
+            self._mark(record)
+            return []
+        made: list[Output] = []
+        while True:
+            step = Step(record, self.partition, position, self.clock.now or record.at, self.engine.values)
+            try:
+                made += self._apply(step)
+                break
+            except RuleFailed as failure:
+                step.undo.rollback()
+                made += self._set_aside(record, position, failure)
+            except InvalidRecord:
+                step.undo.rollback()
+                raise
+            except Exception as error:
+                step.undo.rollback()
+                raise InvalidRecord("failed", f"{type(error).__name__}: {error}") from error
+        if origin is not None:
+            self.origins[place] = origin.offset
+            self.dirty.add("\x1f".join(("o", *map(str, place))))
+        self._count(step.outcome)
+        return made
+
+    def encode(self, key: str) -> bytes | None:
+        """The current value of a table key."""
+        kind, _, rest = key.partition("\x1f")
+        if kind == "o":
+            topic, topic_id, partition = rest.split("\x1f")
+            offset = self.origins.get((topic, topic_id, int(partition)))
+            return (
+                None
+                if offset is None
+                else table.encode(table.OriginRow(table.VERSION, topic, topic_id, int(partition), offset))
+            )
+        if kind == "c":
+            return table.encode(table.ClockRow(table.VERSION, self.clock.now, self.clock.read))
+        if kind == "n":
+            return table.encode(table.CountsRow(table.VERSION, self.counts))
+        if kind == "f":
+            what, _, name = rest.partition("\x1f")
+            rule = (self.rules.values if what == "VALUES" else self.rules.rules).get(name)
+            return (
+                None
+                if rule is None
+                else table.encode(table.DefinitionRow(table.VERSION, rule.definition, rule.failed))
+            )
+        domain, _, name = rest.partition("\x1f")
+        graph = self.graphs.get(domain)
+        if graph is None:
+            return None
+        if kind == "e":
+            type_, _, id_ = name.partition("\x1f")
+            return table.entity_row(graph, key, type_, id_)
+        if kind == "r":
+            return table.relationship_row(graph, key, name.split("\x1f"))
+        if kind == "a":
+            source, _, shown = name.partition("\x1f")
+            return table.alarm_row(graph, key, source, shown)
+        return table.deduced_row(graph, self.engine.of(graph), name)
+
+    def load(self, key: str, value: bytes) -> None:
+        """Takes one kept value back. Raises ``CheckpointFailed``."""
+        kind = key[:1]
+        row = table.decode(kind, key, value)
+        if kind == "e":
+            table.load_entity(self._graph(row.domain), key, row)
+        elif kind == "r":
+            table.load_relationship(self._graph(row.domain), key, row)
+        elif kind == "a":
+            table.load_alarm(self._graph(row.domain), key, row)
+        elif kind == "d":
+            self._deduced.append(row)
+        elif kind == "f":
+            self.rules.put(Undo(), row.definition, row.failed)
+        elif kind == "o":
+            self.origins[(row.topic, row.topic_id, row.partition)] = row.offset
+        elif kind == "c":
+            self.clock = Clock(row.now, row.read)
+        else:
+            self.counts = row.counts
+
+    def restored(self) -> None:
+        """Derives everything from the facts again, silently."""
+        for row in self._deduced:
+            graph = self._graph(row.domain)
+            table.load_deduced(graph, self.engine.of(graph), row)
+        self._deduced.clear()
+        for domain, graph in self.graphs.items():
+            memory = self._memories[domain]
+            memory.queue.extend(sorted((tomb.since, key) for key, tomb in graph.tombs.items()))
+        silent = Input(id="", time=self.clock.now, at=self.clock.now, definition=Definition("RULE", ""))
+        while True:
+            step = Step(silent, self.partition, -1, self.clock.now, self.engine.values)
+            try:
+                self.engine.values = step.values = self.rules.mapping(step.undo)
+                agenda = Agenda()
+                recompile(step, self.rules, agenda, self.graphs.values())
+                self.engine.run(step, agenda, {})
+                return
+            except RuleFailed as failure:
+                step.undo.rollback()
+                self.rules.rules[failure.rule].failed = failure.reason
+                self.dirty.add(f"f\x1fRULE\x1f{failure.rule}")
+
+    def due(self) -> int | None:
+        """Nothing here waits for the wall clock."""
+        return None
+
+    def timers(self, now: int) -> list[Output]:
+        """Nothing here waits for the wall clock."""
+        return []
+
+    def counters(self) -> dict[str, Any]:
+        """Counts, placeholders with the alarms that wait on them, and the state of each rule."""
+        placeholders: list[dict[str, Any]] = []
+        number = 0
+        for domain, graph in self.graphs.items():
+            number += len(graph.placeholders)
+            for vertex in graph.placeholders:
+                if len(placeholders) >= SHOWN:
+                    break
+                ends = (vertex.into or {}).get("on", {})
+                waiting = sorted(end.key for end in ends if end.alarm is not None)[:SHOWN]
+                placeholders.append({"domain": domain, "key": vertex.key, "alarms": waiting})
+        matches: dict[str, int] = {}
+        for clause in self.engine.clauses:
+            matches[clause.rule.name] = matches.get(clause.rule.name, 0) + len(clause.matches)
+        return {
+            **{name: self.counts.get(name, 0) for name in ("applied", "older", "repeated", "duplicates")},
+            "clock": self.clock.now or None,
+            "domains": {
+                domain: {
+                    "entities": sum(map(len, graph.entities.values())) - len(graph.placeholders),
+                    "alarms": sum(map(len, graph.alarms.values())),
+                    "deduced": len(graph.alarms.get("vitrage", ())),
+                }
+                for domain, graph in self.graphs.items()
+            },
+            "placeholders": number,
+            "placeholder_list": placeholders,
+            "rules": {
+                rule.name: {
+                    "revision": rule.revision,
+                    "status": "ERROR" if rule.error else "ACTIVE",
+                    "reason": rule.error,
+                    "matches": matches.get(rule.name, 0),
+                }
+                for rule in self.rules.rules.values()
+            },
+            "values": {rule.name: rule.error for rule in self.rules.values.values()},
+            "expansions_cut": dict(self.engine.search.cut),
+        }
+
+    def _apply(self, step: Step) -> list[Output]:
+        record = step.input
+        agenda = Agenda()
+        before: dict[Fact, tuple[Any, ...]] = {}
+        graph = self._graph(record.domain)
+        if record.alarm is not None:
+            merge_alarm(step, graph, record.alarm)
+        elif record.entity is not None:
+            merge_entity(step, graph, record.entity)
+        elif record.relationship is not None:
+            merge_relationship(step, graph, record.relationship)
+        elif record.definition is not None:
+            self._define(step, record.definition, agenda, before)
+        else:
+            raise InvalidRecord(
+                "bad-input", "none of entity, relationship, alarm, definition and mark is there"
+            )
+        if step.changes or agenda:
+            self.engine.run(step, agenda, before)
+        facts = (
+            {domain: self.engine.of(each) for domain, each in self.graphs.items()}
+            if step.states_before
+            else {}
+        )
+        made = outputs(step, facts, before, step.dirty, starts=record.definition is None)
+        if graph.tombs:
+            memory = self._memories[record.domain]
+            for key in step.dirty:
+                tomb = graph.tombs.get(key)
+                if tomb is not None and tomb.since == step.now:
+                    memory.note(step.now, key)
+        self.dirty |= step.dirty
+        return made
+
+    def _define(
+        self, step: Step, definition: Definition, agenda: Agenda, before: dict[Fact, tuple[Any, ...]]
+    ) -> None:
+        if definition.kind == "WORKFLOW":
+            return
+        values = definition.kind == "VALUES"
+        known = (self.rules.values if values else self.rules.rules).get(definition.name)
+        kind, key = definition.kind, f"f\x1f{definition.kind}\x1f{definition.name}"
+        if step.input.op == "DELETE":
+            if known is None:
+                step.ignored("REPEATED", definition.name, "absent")
+                return
+            op, revision_ = "REMOVED", known.revision
+            self.rules.drop(step.undo, definition)
+        else:
+            if known is not None and known.definition == definition and not known.failed:
+                step.ignored("REPEATED", definition.name, "same")
+                return
+            op = "ADDED" if known is None else "CHANGED"
+            rule = self.rules.put(step.undo, definition)
+            if known is not None:
+                rule.clauses, rule.signature = known.clauses, known.signature
+            revision_ = rule.revision
+        step.dirty.add(key)
+        errors = {rule.name: rule.error for rule in self.rules.rules.values()}
+        step.journal.append(
+            {"kind": kind, "op": op, "name": definition.name, "revision": revision_, "reason": ""}
+        )
+        if values:
+            revalue(step, self.rules, {definition.name}, self.graphs.values(), before)
+        recompile(step, self.rules, agenda, self.graphs.values())
+        for rule in (*self.rules.rules.values(), *self.rules.values.values()):
+            if rule.error and rule.error != errors.get(rule.name, ""):
+                step.journal.append(
+                    {
+                        "kind": rule.definition.kind,
+                        "op": "ERROR",
+                        "name": rule.name,
+                        "revision": rule.revision,
+                        "reason": rule.error,
+                    }
+                )
+
+    def _set_aside(self, record: Input, position: int, failure: RuleFailed) -> list[Output]:
+        """Marks a rule that failed and takes its work back, as a change of its own before the record."""
+        step = Step(record, self.partition, position, self.clock.now or record.at, self.engine.values)
+        rule = self.rules.rules[failure.rule]
+        reason = f"{failure.reason} (at record {record.id})"
+        step.undo.set(rule, "failed", reason)
+        agenda = Agenda()
+        recompile(step, self.rules, agenda, self.graphs.values())
+        step.journal.append(
+            {"kind": "RULE", "op": "ERROR", "name": rule.name, "revision": rule.revision, "reason": reason}
+        )
+        before: dict[Fact, tuple[Any, ...]] = {}
+        self.engine.run(step, agenda, before)
+        step.dirty.add(f"f\x1fRULE\x1f{rule.name}")
+        facts = {domain: self.engine.of(graph) for domain, graph in self.graphs.items()}
+        made = outputs(step, facts, before, step.dirty, starts=False)
+        self.dirty |= step.dirty
+        return made
+
+    def _mark(self, record: Input) -> None:
+        assert record.mark is not None
+        if self.clock.advance(record.mark):
+            for domain, graph in self.graphs.items():
+                if graph.tombs:
+                    self.dirty.update(self._memories[domain].expire(graph, self.clock.now))
+        self.dirty.add("c")
+
+    def _graph(self, domain: str) -> Graph:
+        graph = self.graphs.get(domain)
+        if graph is None:
+            graph = self.graphs[domain] = Graph(domain)
+            self._memories[domain] = Memory()
+        return graph
+
+    def _count(self, name: str) -> None:
+        self.counts[name] = self.counts.get(name, 0) + 1
+        self.dirty.add("n")

@@ -1,0 +1,81 @@
+"""A template after reading, whatever version it was written in."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from ..document import Document, Step
+from .condition import Expression
+
+Kind = Literal["standard", "definition", "equivalence"]
+RAISE, SET_STATE, CAUSE, MARK_DOWN, WORKFLOW = (
+    "raise_alarm",
+    "set_state",
+    "add_causal_relationship",
+    "mark_down",
+    "execute_mistral",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class GetAttr:
+    """``get_attr(entity, property)`` in an action."""
+
+    entity: str
+    property: str
+
+
+Value = Any  # text, GetAttr, or lists and mappings of these
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """One action of a scenario; the fields that its kind does not have are None."""
+
+    kind: str
+    place: tuple[Step, ...]
+    target: str | None = None
+    source: str | None = None
+    name: Value = None
+    severity: Value = None
+    causing: str | None = None
+    state: Value = None
+    workflow: str | None = None
+    input: Value = None
+
+
+@dataclass(frozen=True, slots=True)
+class Scenario:
+    """A rule: when the condition holds, the actions do."""
+
+    index: int
+    condition: Expression
+    text: str
+    actions: tuple[Action, ...]
+    place: tuple[Step, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Relation:
+    """A relationship that versions 1 and 2 define under an id."""
+
+    source: str
+    label: str
+    target: str
+
+
+@dataclass(frozen=True, slots=True)
+class Template:
+    """One file. ``entities`` and ``relationships`` by template id; ``equivalences`` are
+    groups of property sets that stand for one another."""
+
+    name: str
+    version: int
+    kind: Kind
+    document: Document
+    entities: dict[str, dict[str, str]] = field(default_factory=dict)
+    relationships: dict[str, Relation] = field(default_factory=dict)
+    scenarios: tuple[Scenario, ...] = ()
+    equivalences: tuple[tuple[dict[str, str], ...], ...] = ()
+    includes: tuple[str, ...] = ()

@@ -19,6 +19,7 @@ from typing import Any
 
 from ..errors import FaultlineError
 
+FROM = "# from "
 INSTALL = "install what a local broker needs with: pip install 'faultline[local]'"
 
 
@@ -39,8 +40,11 @@ class Jar:
 
     @property
     def coordinate(self) -> str:
-        """``GROUP:ARTIFACT:VERSION``, as Maven names it."""
-        return f"{self.group}:{self.artifact}:{self.version}"
+        """``GROUP:ARTIFACT:VERSION[:PACKAGING[:CLASSIFIER]]``, as a lock names it."""
+        parts = [self.group, self.artifact, self.version]
+        if (self.packaging, self.classifier) != ("jar", ""):
+            parts.append(self.packaging)
+        return ":".join([*parts, self.classifier] if self.classifier else parts)
 
     @property
     def file(self) -> str:
@@ -158,6 +162,15 @@ def resolve(coordinates: Sequence[str]) -> list[Jar]:
                         _sum(got),
                     )
     return sorted(found.values())
+
+
+def write_lock(path: Path | str) -> None:
+    """Resolves anew what the lock's own lines ``# from COORDINATE`` name, and writes the jars below them."""
+    lock = Path(path)
+    head = [line for line in lock.read_text(encoding="utf-8").splitlines() if line.startswith("#")]
+    found = resolve([line.removeprefix(FROM) for line in head if line.startswith(FROM)])
+    lines = [f"{jar.sha256}  {jar.coordinate}" for jar in found]
+    lock.write_text("\n".join([*head, *lines]) + "\n", encoding="utf-8")
 
 
 def _maven(repository: Path) -> Any:

@@ -33,14 +33,13 @@ class Database:
     def embedded(self) -> bool:
         return self.dsn.startswith("chdb:")
 
-    def client(self, **settings: Any) -> Client:
+    def client(self, database: str | None = None, **settings: Any) -> Client:
         """A new client, for one thread at a time. Raises ``HistoryUnavailable``."""
+        # Queries of one client over HTTP must be able to overlap retries: no session.
+        options: dict[str, Any] = {} if self.embedded else {"autogenerate_session_id": False}
         try:
             return clickhouse_connect.get_client(
-                dsn=self.dsn,
-                database=DATABASE if self.embedded else None,
-                settings=settings,
-                **({} if self.embedded else {"autogenerate_session_id": False}),
+                dsn=self.dsn, database=database, settings=settings, **options
             )
         except Exception as error:
             raise HistoryUnavailable(_advice(self, error)) from error
@@ -51,6 +50,7 @@ class Database:
         Raises ``HistoryUnavailable``.
         """
         return self.client(
+            DATABASE,
             **settings,
             max_execution_time=seconds,
             max_result_rows=rows,

@@ -11,7 +11,7 @@ from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import ClickHouseError
 
 from ..errors import HistoryUnavailable, QueryRefused
-from .database import Database, migrate, reason
+from .database import DATABASE, Database, migrate, reason
 
 #: How values travel: times as everywhere else, whole numbers as numbers.
 FORMAT: dict[str, Any] = {
@@ -34,7 +34,7 @@ class Reading:
 
     def __init__(self, database: Database, *, seconds: int = SECONDS, rows: int = ROWS) -> None:
         """Raises ``HistoryUnavailable``."""
-        self._client = database.client(**FORMAT)
+        self._client = database.client(DATABASE, **FORMAT)
         self._analyst = database.analyst(seconds=seconds, rows=rows, **FORMAT)
         self._lock = threading.Lock()
         self._analyst_lock = threading.Lock()

@@ -242,8 +242,8 @@ def _alarm(
         key = alarm_key(origin, alarm.name, resource, alarm.external_id)
     return (
         key, origin, alarm.name, alarm.severity or "", alarm.operational_severity or "", status,
-        resource.type, resource.id, is_deduced, alarm.episode, by.name, by.revision, by.scenario, _text(match),
-        alarm.external_id or "", _json(alarm.attributes), outcome, reason, late,
+        resource.type, resource.id, is_deduced, alarm.episode, by.name, by.revision, by.scenario,
+        _text(match), alarm.external_id or "", _json(alarm.attributes), outcome, reason, late,
     )  # fmt: skip
 
 

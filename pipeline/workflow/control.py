@@ -1,0 +1,242 @@
+"""What operators do to executions: pause, resume, cancel, stop, rerun, skip, complete."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from . import calls, executions, tasks, transitions
+from .records import CANCELLED, CHUNK, ENDED, ERROR, IDLE, PAUSED, RUNNING, SKIPPED, SUCCESS, Task
+from .step import Step
+from .store import Live
+
+REMEMBERED = 64
+
+
+def known(step: Step, command: dict[str, Any]) -> Live | None:
+    """The execution of a command that has not been carried out yet."""
+    live = step.store.lives.get(command.get("execution", ""))
+    if live is None or command["id"] in live.record.seen:
+        return None
+    record = step.execution(live)
+    record.seen = [*record.seen[-REMEMBERED + 1 :], command["id"]]
+    return live
+
+
+def pause(step: Step, live: Live, message: Any) -> None:
+    """Holds an execution, those under it, and those above it."""
+    if live.record.state != RUNNING:
+        return
+    step.execution_state(live, PAUSED, message)
+    for child in list(live.children):
+        below = step.store.lives.get(child)
+        if below is not None:
+            pause(step, below, message)
+    above = step.store.lives.get(live.record.parent)
+    if above is not None:
+        pause(step, above, message)
+
+
+def pausing(step: Step, command: dict[str, Any]) -> None:
+    """A PAUSE."""
+    live = known(step, command)
+    if live is not None:
+        pause(step, live, command.get("message"))
+
+
+def resuming(step: Step, command: dict[str, Any]) -> None:
+    """A RESUME; ``env`` is merged into the root's."""
+    live = known(step, command)
+    if live is None or live.record.state != PAUSED:
+        return
+    merge_env(step, live, command.get("env"))
+    resume(step, live)
+
+
+def merge_env(step: Step, live: Live, env: Any) -> None:
+    """Adds to the environment of the root."""
+    top = step.store.lives.get(live.record.root, live)
+    if isinstance(env, dict) and env:
+        record = step.execution(top)
+        record.params = {**record.params, "env": {**(record.params.get("env") or {}), **env}}
+
+
+def resume(step: Step, live: Live) -> None:
+    """Lets an execution go on, with those under and above it."""
+    if live.record.state != PAUSED:
+        return
+    step.execution_state(live, RUNNING, None)
+    for child in list(live.children):
+        below = step.store.lives.get(child)
+        if below is not None:
+            resume(step, below)
+    step.later(take_up, live)
+    above = step.store.lives.get(live.record.parent)
+    if above is not None:
+        resume(step, above)
+
+
+def take_up(step: Step, live: Live) -> None:
+    """Does what waited for the execution to be resumed."""
+    record = step.execution(live)
+    backlog, record.backlog = record.backlog, []
+    for task_id, target, given in backlog:
+        source = live.tasks.get(task_id)
+        if source is not None and record.state == RUNNING:
+            transitions.dispatch(step, live, source, [(target, given)])
+        elif record.state == PAUSED:
+            record.backlog = [*record.backlog, [task_id, target, given]]
+    for task in list(live.tasks.values()):
+        if record.state != RUNNING:
+            return
+        if task.state == IDLE:
+            tasks.run(step, live, task)
+        elif task.state in ENDED and not task.processed:
+            tasks.go_on(step, live, task)
+    executions.check(step, live)
+
+
+def cancelling(step: Step, command: dict[str, Any]) -> None:
+    """A CANCEL: ends as CANCELLED, with all under it. Actions that run are not killed."""
+    live = known(step, command)
+    if live is not None and live.record.state not in ENDED:
+        executions.finish(step, live, CANCELLED, command.get("message") or "Cancelled")
+
+
+def stopping(step: Step, command: dict[str, Any]) -> None:
+    """A STOP as SUCCESS, ERROR or CANCELLED."""
+    state = command.get("state", ERROR)
+    if state == CANCELLED:
+        cancelling(step, command)
+        return
+    live = known(step, command)
+    if live is None or live.record.state in ENDED:
+        return
+    message = command.get("message")
+    if state == SUCCESS:
+        if live.record.state == RUNNING:
+            executions.succeed(step, live, message)
+    else:
+        executions.fail(step, live, message)
+
+
+def wanted(live: Live, command: dict[str, Any]) -> Task | None:
+    """The task that a command names, by its id or (the newest) by its name."""
+    name = str(command.get("task", ""))
+    return live.tasks.get(name) or live.latest.get(name)
+
+
+def rerunning(step: Step, command: dict[str, Any]) -> None:
+    """A RERUN of a task that failed or was cancelled; the executions above run again too."""
+    live = known(step, command)
+    task = wanted(live, command) if live is not None else None
+    if live is None or task is None or task.state not in (ERROR, CANCELLED):
+        return
+    merge_env(step, live, command.get("env"))
+    revive(step, live)
+    reset = command.get("reset", True)
+    if task.items > 0 and not reset:
+        again(step, live, task)
+        return
+    step.touch(task)
+    task.attempt += 1
+    task.retries = task.done = task.begun = task.failed = 0
+    fresh(task)
+    task.passed = []
+    step.change_task(live, task, IDLE, None)
+    tasks.run(step, live, task)
+
+
+def fresh(task: Task) -> None:
+    """Takes from a task what its end had left."""
+    task.published, task.result, task.errors = {}, None, []
+    task.next, task.leads, task.handled, task.processed = [], False, False, False
+    task.timed_out, task.ended, task.order = False, 0, 0
+
+
+def again(step: Step, live: Live, task: Task) -> None:
+    """Runs the items that failed or were cancelled, and no others."""
+    from . import items
+
+    step.touch(task)
+    results: list[tuple[int, str]] = []
+    for chunk in live.chunks.get(task.id, []):
+        for place, state in enumerate(chunk.states):
+            if state != SUCCESS:
+                results.append((chunk.number * CHUNK + place, state))
+    fresh(task)
+    task.attempt += 1
+    for index, _ in results:
+        chunk = live.chunks[task.id][index // CHUNK]
+        place = index % CHUNK
+        step.touch(chunk)
+        chunk.states = [*chunk.states[:place], "", *chunk.states[place + 1 :]]
+        chunk.results = [*chunk.results[:place], None, *chunk.results[place + 1 :]]
+    task.begun, task.done, task.failed = task.items, task.items - len(results), 0
+    step.task_state(live, task, RUNNING)
+    live.calls[task.id] = {}
+    for index, _ in results:
+        items.one(step, live, task, index)
+
+
+def revive(step: Step, live: Live) -> None:
+    """Brings an execution that ended, and those above it, back to RUNNING."""
+    if live.record.state in ENDED:
+        record = step.execution(live)
+        record.ended, record.output = 0, None
+        step.execution_state(live, RUNNING, None)
+    above = step.store.lives.get(live.record.parent)
+    if above is None:
+        return
+    task = above.tasks.get(live.record.parent_task)
+    if task is not None and task.state in ENDED:
+        step.touch(task)
+        fresh(task)
+        task.done = max(0, task.done - 1)
+        if task.items < 0:
+            task.running = [live.record.id]
+        step.task_state(above, task, RUNNING)
+    revive(step, above)
+
+
+def skipping(step: Step, command: dict[str, Any]) -> None:
+    """A SKIP of a task that failed: goes on as if it had ended as SKIPPED."""
+    live = known(step, command)
+    task = wanted(live, command) if live is not None else None
+    if live is None or task is None or task.state != ERROR:
+        return
+    revive(step, live)
+    step.touch(task)
+    fresh(task)
+    was = step.change_task(live, task, SKIPPED, "Task was skipped.")
+    transitions.publish(step, live, task)
+    tasks.end(step, live, task, was)
+
+
+def completing(step: Step, command: dict[str, Any]) -> None:
+    """A COMPLETE: the result of an action that somebody outside has carried out."""
+    live = step.store.lives.get(command.get("execution", ""))
+    if live is None:
+        return
+    action = command.get("action")
+    task = None
+    if action is None:
+        task = wanted(live, command)
+        if task is None or not task.running:
+            return
+        action = task.running[0]
+    else:
+        task = next((each for each in live.tasks.values() if action in each.running), None) or wanted(
+            live, command
+        )
+    if task is None:
+        return
+    calls.result(
+        step,
+        {
+            **command,
+            "task": task.id,
+            "action": action,
+            "state": command.get("state", SUCCESS),
+            "result": command.get("result"),
+        },
+    )

@@ -1,0 +1,221 @@
+"""Documents of workflows: workflow lists, workbooks and ad-hoc actions, checked and loaded."""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+from typing import Any
+
+from pipeline.document import Document, Finding, read
+from pipeline.errors import InvalidDocument
+
+from .check import Checker, Steps
+from .model import COMMANDS, ActionDefinition, Content, Parameter, TaskDefinition, WorkflowDefinition
+from .tasks_language import defaults, task, with_defaults
+
+WORKFLOW_KEYS = frozenset(
+    {"name", "version", "description", "tags", "type", "input", "output", "output-on-error", "vars", "tasks",
+     "task-defaults", "limits"}
+)  # fmt: skip
+ACTION_KEYS = frozenset({"name", "version", "description", "tags", "base", "base-input", "input", "output"})
+BOOK_KEYS = frozenset({"name", "version", "description", "tags", "workflows", "actions"})
+LABELS = frozenset({"version", "name", "description", "tags"})
+UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
+NAME = re.compile(r"(?!version$)[\w-]+")
+
+
+def check(document: Document) -> list[Finding]:
+    """All that is wrong or doubtful in a document; it is accepted when no finding is an error."""
+    return parse(document)[1]
+
+
+def load(document: Document) -> list[WorkflowDefinition]:
+    """The workflows of a document. Raises ``InvalidDocument`` with its errors."""
+    return list(content(document).workflows)
+
+
+def content(document: Document) -> Content:
+    """Workflows and ad-hoc actions of a document. Raises ``InvalidDocument`` with its errors."""
+    found, findings = parse(document)
+    errors = [finding for finding in findings if finding.level == "error"]
+    if errors:
+        raise InvalidDocument(list(errors))
+    return found
+
+
+@lru_cache(maxsize=512)
+def content_of(text: str) -> Content:
+    """``content`` of a text, parsed once: many partitions hold the same definitions."""
+    return content(read(text, "-", aliases=False))
+
+
+def parse(document: Document) -> tuple[Content, list[Finding]]:
+    """What a document defines, as far as it could be read, and the findings about it."""
+    checker = Checker(document)
+    top = document.value
+    if not isinstance(top, dict):
+        checker.wrong("a document of workflows is a mapping with version: '2.0'", ())
+        return Content(), checker.findings
+    if "version" not in top:
+        checker.wrong("version: '2.0' is missing", ())
+    elif str(top["version"]) not in ("2.0", "2"):
+        checker.wrong(f"version {top['version']!r} is not known; write version: '2.0'", ("version",))
+    if "workflows" in top or ("actions" in top and not _looks_like_entry(top["actions"])):
+        return _book(checker, top), checker.findings
+    entries = {key: value for key, value in top.items() if key not in LABELS}
+    if not entries:
+        checker.wrong("there is no workflow in this document", ())
+    workflows, actions = [], []
+    for name, value in entries.items():
+        if isinstance(value, dict) and "base" in value and "tasks" not in value:
+            actions.append(_action(checker, str(name), value, (name,), None))
+        else:
+            workflows.append(_workflow(checker, str(name), value, (name,), None))
+    return Content(tuple(workflows), tuple(actions)), checker.findings
+
+
+def _looks_like_entry(value: Any) -> bool:
+    return isinstance(value, dict) and ("tasks" in value or "base" in value)
+
+
+def _book(checker: Checker, top: dict[str, Any]) -> Content:
+    checker.unknown(top, BOOK_KEYS, (), "a workbook")
+    book = checker.text(top.get("name"), ("name",), "the name of a workbook")
+    parts: dict[str, list[Any]] = {"workflows": [], "actions": []}
+    for kind, reader in (("workflows", _workflow), ("actions", _action)):
+        if kind not in top:
+            continue
+        for name, value in checker.mapping(top[kind], (kind,), kind).items():
+            if not NAME.fullmatch(str(name)):
+                checker.wrong(f"{name!r} is not a name: letters, digits, _ and - only", (kind, name))
+            parts[kind].append(reader(checker, str(name), value, (kind, name), book))
+    return Content(tuple(parts["workflows"]), tuple(parts["actions"]), book)
+
+
+def _action(checker: Checker, name: str, value: Any, steps: Steps, book: str | None) -> ActionDefinition:
+    body = checker.mapping(value, steps, f"action {name!r}")
+    checker.unknown(body, ACTION_KEYS, steps, f"action {name!r}")
+    base: str = ""
+    parameters: dict[str, Any] = {}
+    if body:
+        base, parameters = checker.command(
+            checker.text(body.get("base"), (*steps, "base"), "base"), (*steps, "base"), "base"
+        )
+    given = body.get("base-input", {})
+    checker.expression(given, (*steps, "base-input"))
+    checker.expression(body.get("output"), (*steps, "output"))
+    if isinstance(given, dict):
+        given = {**given, **parameters}
+    return ActionDefinition(
+        name=f"{book}.{name}" if book else name,
+        base=base,
+        base_input=given,
+        input=_input(checker, body, steps),
+        output=body.get("output"),
+        book=book,
+    )
+
+
+def _workflow(checker: Checker, name: str, value: Any, steps: Steps, book: str | None) -> WorkflowDefinition:
+    body = checker.mapping(value, steps, f"workflow {name!r}")
+    for key in body:
+        if key not in WORKFLOW_KEYS:
+            message = f"a workflow has no key {key!r}; it is ignored"
+            checker.note("workflow-key", message, (*steps, key), "warning")
+    if UUID.fullmatch(name):
+        checker.wrong("a workflow must not be named like a UUID", steps)
+    kind = body.get("type", "direct")
+    if kind not in ("direct", "reverse"):
+        checker.wrong("type is direct or reverse", (*steps, "type"))
+    for key in ("output", "output-on-error", "vars"):
+        if key in body:
+            checker.expression(checker.mapping(body[key], (*steps, key), key), (*steps, key))
+    reverse = kind == "reverse"
+    given = (
+        defaults(checker, body["task-defaults"], (*steps, "task-defaults"))
+        if "task-defaults" in body
+        else None
+    )
+    written = checker.mapping(body.get("tasks"), (*steps, "tasks"), "tasks")
+    tasks = {
+        str(key): with_defaults(task(checker, str(key), item, (*steps, "tasks", key), reverse), given)
+        for key, item in written.items()
+    }
+    inbound = _inbound(tasks, reverse)
+    _links(checker, tasks, inbound, steps, reverse)
+    joins = any(each.join is not None for each in tasks.values())
+    targets: dict[str, tuple[str, ...]] = {
+        source: tuple(target for target, sources in inbound.items() if source in sources) for source in tasks
+    }
+    starts = sum(not sources for sources in inbound.values())
+    wide = any(sum(len(clause.transitions) for clause in each.clauses) > 1 for each in tasks.values())
+    return WorkflowDefinition(
+        name=f"{book}.{name}" if book else name,
+        short=name,
+        book=book,
+        type="reverse" if reverse else "direct",
+        input=_input(checker, body, steps),
+        output=body.get("output"),
+        output_on_error=body.get("output-on-error"),
+        vars=body.get("vars") or {},
+        tasks=tasks,
+        inbound=inbound,
+        targets=targets,
+        joins=joins,
+        branching=joins or reverse or starts > 1 or wide,
+        description=str(body.get("description", "")),
+        tags=tuple(body["tags"]) if isinstance(body.get("tags"), list) else (),
+        spec=body,
+    )
+
+
+def _input(checker: Checker, body: dict[str, Any], steps: Steps) -> tuple[Parameter, ...]:
+    return checker.parameters(body["input"], (*steps, "input")) if "input" in body else ()
+
+
+def _inbound(tasks: dict[str, TaskDefinition], reverse: bool) -> dict[str, tuple[str, ...]]:
+    """For each task, the tasks that may lead to it (reverse: that it requires)."""
+    if reverse:
+        return {name: each.requires for name, each in tasks.items()}
+    found: dict[str, dict[str, None]] = {name: {} for name in tasks}
+    for name, each in tasks.items():
+        for clause in each.clauses:
+            for transition in clause.transitions:
+                if transition.target in found and transition.target not in COMMANDS:
+                    found[transition.target][name] = None
+    return {name: tuple(sources) for name, sources in found.items()}
+
+
+def _links(
+    checker: Checker,
+    tasks: dict[str, TaskDefinition],
+    inbound: dict[str, tuple[str, ...]],
+    steps: Steps,
+    reverse: bool,
+) -> None:
+    """Every link leads somewhere, joins can be reached, and there is a beginning."""
+    for name, each in tasks.items():
+        here = (*steps, "tasks", name)
+        for required in each.requires:
+            if required not in tasks:
+                checker.note("workflow-link", f"Task '{required}' not found.", (*here, "requires"))
+        keys = ("on-success", "on-error", "on-skip", "on-complete")
+        for key, clause in zip(keys, each.clauses, strict=True):
+            for transition in clause.transitions:
+                if transition.target not in tasks and transition.target not in COMMANDS:
+                    checker.note("workflow-link", f"Task '{transition.target}' not found.", (*here, key))
+        if name in COMMANDS:
+            message = f"a transition to {name!r} is the engine's command; this task runs only as a start task"
+            checker.note("workflow-command-name", message, here, "warning")
+        if each.join is None:
+            continue
+        arriving = len(inbound[name])
+        if each.join == "all" and not arriving:
+            checker.note("workflow-join", f"No inbound tasks for task with 'join: all' [task={name}]", here)
+        elif each.join != "all" and arriving < each.join:
+            where = f"[task={name}, join={each.join}, inbound={arriving}]"
+            message = f"Not enough inbound tasks for task with 'join' {where}"
+            checker.note("workflow-join", message, here)
+    if tasks and not reverse and all(inbound.values()):
+        message = "Failed to find start tasks in direct workflow."
+        checker.note("workflow-start", message, (*steps, "tasks"))

@@ -1,0 +1,219 @@
+"""An execution's life: started, checked for its end, ended."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pipeline.errors import ExpressionError
+
+from . import reverse, subworkflows, tasks
+from .branches import Branch, meet
+from .expressions import evaluate
+from .facts import branch, scope
+from .forgetting import forget
+from .model import WorkflowDefinition
+from .records import CANCELLED, ENDED, ERROR, IDLE, RUNNING, SUCCESS, WAITING, Execution, Task
+from .step import Step
+from .store import UNKNOWN, Live
+
+LONGEST_INFO = 65_000
+ENDED_FIRST = "the execution ended first"
+
+
+def start(step: Step, command: dict[str, Any]) -> None:
+    """A START. What cannot be started is an execution in ERROR that says why; a known id is nothing."""
+    store = step.store
+    name, root = command["workflow"], command["root"]
+    if root in store.lives or root in store.ended:
+        return
+    revision, definition = store.workflows.get(name, ("", None))
+    params = {**(command.get("params") or {})}
+    if command.get("env") is not None:
+        params["env"] = command["env"]
+    record = Execution(
+        id=root,
+        root=root,
+        workflow=name,
+        revision=revision,
+        state=IDLE,
+        started=step.time,
+        input=command.get("input") or {},
+        params=params,
+        by=command.get("by"),
+    )
+    if definition is None:
+        known = f"known are: {', '.join(sorted(store.workflows)) or 'none'}"
+        refuse(step, record, f"Workflow not found [name={name}]; {known}")
+        return
+    problem = mismatch(definition, record.input)
+    if problem:
+        refuse(step, record, problem)
+        return
+    open_(step, record, definition)
+
+
+def mismatch(definition: WorkflowDefinition, given: dict[str, Any]) -> str | None:
+    """What is wrong with an input, or None."""
+    known = {parameter.name for parameter in definition.input}
+    unexpected = sorted(given.keys() - known)
+    missing = [each.name for each in definition.input if not each.optional and each.name not in given]
+    if not missing and not unexpected:
+        return None
+    return (
+        f"Invalid input [name={definition.name}, class=Workflow, missing={missing}, unexpected={unexpected}]"
+    )
+
+
+def refuse(step: Step, record: Execution, reason: str) -> None:
+    """An execution that ends before it begins."""
+    live = Live(record, UNKNOWN)
+    add(step, live)
+    record.ended = step.time
+    record.output = {"result": reason}
+    step.execution_state(live, ERROR, reason, input=record.input, output=record.output, by=record.by)
+    forget(step, live)
+
+
+def add(step: Step, live: Live) -> None:
+    """Puts a new execution into the store."""
+    store, record = step.store, live.record
+    step.fresh(record)
+    store.lives[record.id] = live
+    store.use(record.revision)
+
+    def back() -> None:
+        store.lives.pop(record.id, None)
+        store.use(record.revision, -1)
+
+    step.undoing.append(back)
+
+
+def open_(step: Step, record: Execution, definition: WorkflowDefinition) -> None:
+    """Begins an execution whose input fits."""
+    live = Live(record, definition)
+    add(step, live)
+    defaults = {each.name: each.default for each in definition.input if each.optional}
+    record.input = {**defaults, **record.input}
+    told: dict[str, Any] = {"input": step.large(record.input)}
+    if record.by is not None:
+        told["by"] = record.by
+    step.execution_state(live, RUNNING, None, **told)
+    try:
+        if definition.vars:
+            record.context = evaluate(definition.vars, scope(step, live, None, {}))
+        if definition.type == "reverse":
+            reverse.begin(step, live)
+            return
+    except ExpressionError as error:
+        fail(step, live, str(error))
+        return
+    for name in definition.start_tasks:
+        if record.state in ENDED:
+            return
+        tasks.run(step, live, tasks.create(step, live, name, ({}, {}), []))
+
+
+def check(step: Step, live: Live) -> None:
+    """Ends the execution when none of its tasks is left to end."""
+    record = live.record
+    if record.state in ENDED:
+        forget(step, live)
+        return
+    if record.state != RUNNING or live.open > live.waiting:
+        return
+    if live.waiting:
+        # Joins alone are left, and nothing that could reach them: they cannot come to anything.
+        for task in list(live.tasks.values()):
+            if task.state == WAITING:
+                step.later(tasks.complete, live, task, ERROR, f"Failed by tasks: {sorted(task.dead)}")
+        return
+    ended = live.tasks.values()
+    cancelled = sorted({task.name for task in ended if task.state == CANCELLED})
+    if cancelled:
+        finish(step, live, CANCELLED, f"Cancelled tasks: {', '.join(cancelled)}")
+        return
+    failed = [task for task in ended if task.state == ERROR and not task.handled]
+    if failed:
+        fail(step, live, blame(sorted(failed, key=lambda task: task.name)))
+    else:
+        succeed(step, live, None)
+
+
+def blame(failed: list[Task]) -> str:
+    """The message about tasks whose error nobody handled."""
+    lines = [f"Failure caused by error in tasks: {', '.join(task.name for task in failed)}\n"]
+    for task in failed:
+        lines.append(f"\n  {task.name} [task_ex_id={task.id}] -> {task.state_info}\n")
+        lines += [f"    [{kind}={each}, idx={index}]: {value}\n" for kind, each, index, value in task.errors]
+    return "".join(lines)
+
+
+def succeed(step: Step, live: Live, message: Any) -> None:
+    """Ends the execution as SUCCESS; a bad ``output`` makes it ERROR."""
+    try:
+        output = final(live)[0]
+        if live.definition.output:
+            output = evaluate(live.definition.output, scope(step, live, None, output))
+    except ExpressionError as error:
+        fail(step, live, str(error))
+        return
+    finish(step, live, SUCCESS, message, output)
+
+
+def fail(step: Step, live: Live, message: Any) -> None:
+    """Ends the execution as ERROR with its ``output-on-error``, or all its variables."""
+    finish(
+        step,
+        live,
+        ERROR,
+        None if message is None else str(message)[:LONGEST_INFO],
+        failed_output(step, live, message),
+    )
+
+
+def failed_output(step: Step, live: Live, message: Any) -> dict[str, Any]:
+    """The output of an execution that failed."""
+    output: dict[str, Any] = {"result": message}
+    variables = final(live)[0]
+    wanted = live.definition.output_on_error
+    if not wanted:
+        return {**variables, **output}
+    try:
+        evaluated = evaluate(wanted, scope(step, live, None, variables))
+        return {**output, **evaluated}
+    except ExpressionError as error:
+        return {**output, "output-on-error": str(error)}
+
+
+def final(live: Live) -> Branch:
+    """The variables of all branches at their ends."""
+    if live.definition.type == "reverse":
+        return reverse.final(live)
+    ends = [task for task in live.tasks.values() if task.order and not task.leads]
+    ends.sort(key=lambda task: (task.order, task.name))
+    return meet(branch(task, live.definition.branching) for task in ends)
+
+
+def finish(step: Step, live: Live, state: str, info: Any, output: Any = None) -> None:
+    """The execution ends; what has not begun ends with it, what runs runs on."""
+    record = step.execution(live)
+    if record.state in ENDED:
+        return
+    record.ended = step.time
+    record.output = output
+    record.backlog = []
+    step.execution_state(live, state, info, output=step.large(output))
+    for task in list(live.tasks.values()) if live.open else ():
+        if task.state in tasks.WAITS:
+            tasks.drop(step, live, task, ENDED_FIRST)
+    if state == CANCELLED:
+        for child in list(live.children):
+            below = step.store.lives.get(child)
+            if below is not None and below.record.state not in ENDED:
+                finish(step, below, CANCELLED, info)
+    parent = step.store.lives.get(record.parent)
+    if parent is not None:
+        task_above = parent.tasks.get(record.parent_task)
+        if task_above is not None:
+            step.later(subworkflows.returned, parent, task_above, record.id, record.index, state, output)
+    step.later(forget, live, True)

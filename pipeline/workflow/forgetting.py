@@ -1,0 +1,94 @@
+"""What ended executions leave behind, and for how long."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from .records import ENDED, SUCCESS
+from .step import Step
+from .store import ENDED_KEY, MOST_REMEMBERED, REMEMBERED, RETAINED, Live, Store
+
+
+def forget(step: Step, live: Live, ending: bool = False) -> None:
+    """Lets go of a tree of executions that has ended and has nothing running.
+
+    One that failed or was cancelled stays a while: its tasks may be run again.
+    """
+    store = step.store
+    top = store.lives.get(live.record.root)
+    if top is None or top.record.state not in ENDED:
+        return
+    tree = list(below(store, top))
+    at_rest = not any(each.open or each.record.orphans or each.record.state not in ENDED for each in tree)
+    if at_rest and (top.record.state == SUCCESS or not top.record.revision):
+        drop(step, tree)
+    elif ending and live is top:
+        store.forget_at(top.record.ended + RETAINED, top.record.id)
+
+
+def below(store: Store, live: Live) -> Iterator[Live]:
+    """An execution and all under it."""
+    yield live
+    for child in live.children:
+        if child in store.lives:
+            yield from below(store, store.lives[child])
+
+
+def drop(step: Step, tree: list[Live]) -> None:
+    """Removes a tree; of the top, that it was stays known."""
+    store = step.store
+    for live in tree:
+        record = live.record
+        step.keys.append(record.key)
+        step.keys += [task.key for task in live.tasks.values()]
+        step.keys += [chunk.key for chunks in live.chunks.values() for chunk in chunks]
+        del store.lives[record.id]
+        store.use(record.revision, -1)
+
+        def back(live: Live = live) -> None:
+            store.lives[live.record.id] = live
+            store.use(live.record.revision)
+
+        step.undoing.append(back)
+        release(step, record.revision)
+    remember(step, tree[0].record.id)
+
+
+def remember(step: Step, execution: str) -> None:
+    """Notes that an execution was; of too many, the oldest are let go early."""
+    ended = step.store.ended
+    ended[execution] = step.time + REMEMBERED
+    step.keys.append(f"{ENDED_KEY}{execution}")
+    step.undoing.append(lambda: ended.pop(execution, None))
+
+
+def release(step: Step, revision: str) -> None:
+    """Removes a revision that nothing needs any more."""
+    store = step.store
+    if not revision or store.uses.get(revision, 0) > 0:
+        return
+    found = store.revisions.pop(revision, None)
+    if found is not None:
+        step.keys.append(found.key)
+        step.undoing.append(lambda: store.revisions.__setitem__(revision, found))
+
+
+def purge(step: Step) -> None:
+    """Forgets what has been kept long enough by the time of this record."""
+    store = step.store
+    gone: dict[str, int] = {}
+    for execution, until in store.ended.items():
+        if until > step.time and len(store.ended) - len(gone) <= MOST_REMEMBERED:
+            break
+        gone[execution] = until
+    for execution in gone:
+        del store.ended[execution]
+        step.keys.append(f"{ENDED_KEY}{execution}")
+    if gone:
+        step.undoing.append(lambda: setattr(store, "ended", {**gone, **store.ended}))
+    while store.forgetting and store.forgetting[0][0] <= step.time:
+        when, execution = store.pop_forgetting()
+        step.undoing.append(lambda when=when, execution=execution: store.forget_at(when, execution))  # type: ignore[misc]
+        live = store.lives.get(execution)
+        if live is not None and live.record.ended and live.record.ended + RETAINED <= when:
+            drop(step, list(below(store, live)))

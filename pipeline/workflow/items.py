@@ -1,0 +1,141 @@
+"""Tasks over items: several calls of one task, some at a time, their results in order."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pipeline.errors import ExpressionError
+
+from . import calls, tasks
+from .expressions import evaluate
+from .facts import scope
+from .records import CANCELLED, CHUNK, ERROR, SUCCESS, Chunk, Task
+from .step import Step
+from .store import Live
+
+
+def begin(step: Step, live: Live, task: Task) -> None:
+    """Evaluates the lists and calls for as many items as may run at once."""
+    definition = live.definition.tasks[task.name]
+    reading = scope(step, live, task, task.context)
+    names = [name for name, _ in definition.with_items]
+    lists = [listed(name, evaluate(source, reading)) for name, source in definition.with_items]
+    if len({len(each) for each in lists}) != 1:
+        sizes = ", ".join(f"{name}: {len(each)}" for name, each in zip(names, lists, strict=True))
+        raise ExpressionError(f"the lists of with-items have different lengths ({sizes})")
+    count = len(lists[0])
+    step.touch(task)
+    task.items, task.begun, task.done, task.failed, task.bytes = count, 0, 0, 0, 0
+    fill(step, live, task, [dict(zip(names, each, strict=True)) for each in zip(*lists, strict=True)])
+    live.calls[task.id] = {}
+    if not count:
+        step.later(tasks.complete, live, task, SUCCESS)
+        return
+    more(step, live, task)
+
+
+def listed(name: str, value: Any) -> list[Any]:
+    """The items of a list, the characters of a text, the keys of a mapping."""
+    if isinstance(value, list | str | dict):
+        return list(value)
+    raise ExpressionError(f"with-items: {name!r} is to run over {value!r}, which is no list")
+
+
+def fill(step: Step, live: Live, task: Task, inputs: list[dict[str, Any]]) -> None:
+    """Lays the items out in chunks, so that a result rewrites only its neighbours."""
+    old = live.chunks.get(task.id, [])
+    step.undoing.append(lambda: live.chunks.__setitem__(task.id, old))
+    step.keys += [chunk.key for chunk in old]
+    chunks: list[Chunk] = []
+    for start in range(0, len(inputs), CHUNK):
+        part = inputs[start : start + CHUNK]
+        chunk = Chunk(
+            execution=task.execution,
+            task=task.id,
+            number=len(chunks),
+            inputs=part,
+            states=[""] * len(part),
+            results=[None] * len(part),
+        )
+        step.fresh(chunk)
+        chunks.append(chunk)
+    live.chunks[task.id] = chunks
+
+
+def more(step: Step, live: Live, task: Task) -> None:
+    """Calls for the next items, up to the capacity."""
+    while task.begun < task.items and (not task.capacity or task.begun - task.done < task.capacity):
+        index = task.begun
+        step.touch(task)
+        task.begun += 1
+        one(step, live, task, index)
+
+
+def one(step: Step, live: Live, task: Task, index: int) -> None:
+    """Calls for one item."""
+    chunk = live.chunks[task.id][index // CHUNK]
+    item = chunk.inputs[index % CHUNK]
+    known(live, task)[calls.action_id(task, index)] = index
+    calls.call(step, live, task, scope(step, live, task, task.context, item), index)
+
+
+def known(live: Live, task: Task) -> dict[str, int]:
+    """Which running call is which item."""
+    found = live.calls.get(task.id)
+    if found is None:
+        found = {calls.action_id(task, index): index for index in unfinished(live, task)}
+        live.calls[task.id] = found
+    return found
+
+
+def unfinished(live: Live, task: Task) -> list[int]:
+    """The items that have been called for and have not ended."""
+    chunks = live.chunks.get(task.id, [])
+    return [
+        chunk.number * CHUNK + place
+        for chunk in chunks
+        for place, state in enumerate(chunk.states)
+        if not state and chunk.number * CHUNK + place < task.begun
+    ]
+
+
+def running(live: Live, task: Task) -> list[str]:
+    """The ids of the calls that have not ended."""
+    return [calls.action_id(task, index) for index in unfinished(live, task)]
+
+
+def index_of(live: Live, task: Task, call_id: str) -> int | None:
+    """The item of a running call; None when it is not of this attempt or has ended."""
+    return known(live, task).get(call_id) if task.open else None
+
+
+def done(step: Step, live: Live, task: Task, call_id: str, index: int, state: str, value: Any) -> None:
+    """An item has ended; the task ends with the last, or with the first that was cancelled."""
+    chunk = live.chunks[task.id][index // CHUNK]
+    place = index % CHUNK
+    step.touch(chunk)
+    step.touch(task)
+    chunk.states = [*chunk.states[:place], state, *chunk.states[place + 1 :]]
+    chunk.results = [*chunk.results[:place], value, *chunk.results[place + 1 :]]
+    known(live, task).pop(call_id, None)
+    task.done += 1
+    task.bytes += step.size
+    if state == CANCELLED:
+        calls.abandon(step, live, task)
+        tasks.complete(step, live, task, CANCELLED, "One or more actions was cancelled.")
+        return
+    if state == ERROR:
+        task.failed += 1
+        kind = "wf_ex_id" if live.definition.tasks[task.name].workflow else "action_ex_id"
+        task.errors = [*task.errors[-19:], [kind, call_id, index, calls.words(value) or "Unknown"]]
+    if task.done < task.items:
+        try:
+            more(step, live, task)
+        except ExpressionError as error:
+            where = f"wf={live.record.workflow}, task={task.name}"
+            tasks.force(step, live, task, f"Failed to run task [error={error}, {where}]:")
+        return
+    if task.failed:
+        tasks.complete(step, live, task, ERROR, "One or more actions had failed.")
+    else:
+        tasks.complete(step, live, task, SUCCESS)

@@ -1,0 +1,145 @@
+"""Joins: tasks that wait for several branches.
+
+A join keeps the names of the inbound tasks that have arrived and of those that never will, so
+that each arrival costs the same however many there are.
+"""
+
+from __future__ import annotations
+
+from . import tasks
+from .branches import Branch, meet
+from .facts import branch
+from .records import ENDED, ERROR, WAITING, Task
+from .step import Step
+from .store import Live
+
+
+def arrive(step: Step, live: Live, name: str, source: Task) -> None:
+    """A branch has reached the join ``name`` from the task ``source``."""
+    waiting = live.latest.get(name)
+    if waiting is None or (waiting.state in ENDED and armed(live, waiting)):
+        waiting = tasks.create(step, live, name, ({}, {}), [])
+        step.task_state(live, waiting, WAITING, "Task is waiting.")
+        if live.definition.tasks[name].join == "all" or waiting.number == 1 or not earlier(live, waiting):
+            survey(step, live, waiting)
+    note(step, waiting, source, True)
+    decide(step, live, waiting)
+
+
+def earlier(live: Live, waiting: Task) -> bool:
+    """Whether the join has fired before in this execution."""
+    return any(task.name == waiting.name and task is not waiting for task in live.tasks.values())
+
+
+def armed(live: Live, ended: Task) -> bool:
+    """Whether a join that has fired may fire again: all its branches have come or died."""
+    if live.definition.tasks[ended.name].join == "all":
+        return True
+    told = {*ended.arrived, *ended.dead}
+    return all(
+        name in told or not may_come(live, name, ended.name) for name in live.definition.inbound[ended.name]
+    )
+
+
+def survey(step: Step, live: Live, waiting: Task) -> None:
+    """Fills in what was already decided when the join came to be."""
+    step.touch(waiting)
+    arrived: list[str] = []
+    dead: list[str] = []
+    for name in live.definition.inbound[waiting.name]:
+        source = live.latest.get(name)
+        if source is not None and source.state in ENDED and source.processed:
+            (arrived if waiting.name in source.next else dead).append(name)
+        elif source is None and not possible(live, name, set()):
+            dead.append(name)
+    waiting.arrived, waiting.dead = arrived, dead
+
+
+def look_again(step: Step, live: Live, waiting: Task) -> None:
+    """A join that failed is tried once more."""
+    survey(step, live, waiting)
+    decide(step, live, waiting)
+
+
+def note(step: Step, waiting: Task, source: Task, came: bool) -> None:
+    """Enters one inbound task."""
+    step.touch(waiting)
+    if came:
+        waiting.triggers = [
+            *waiting.triggers,
+            [source.id, "on-error" if source.state == ERROR else "on-success"],
+        ]
+        if source.name not in waiting.arrived:
+            waiting.arrived = [*waiting.arrived, source.name]
+        if source.name in waiting.dead:
+            waiting.dead = [name for name in waiting.dead if name != source.name]
+
+
+def decide(step: Step, live: Live, waiting: Task) -> None:
+    """Starts the join when enough have arrived; fails it when enough no longer can."""
+    if waiting.state != WAITING:
+        return
+    definition = live.definition.tasks[waiting.name]
+    total = len(live.definition.inbound[waiting.name])
+    need = total if definition.join == "all" else int(definition.join or 0)
+    if len(waiting.arrived) >= need:
+        waiting.context, waiting.versions = incoming(live, waiting)
+        tasks.run(step, live, waiting)
+    elif len(waiting.dead) > total - need:
+        waiting.context, waiting.versions = incoming(live, waiting)
+        step.later(tasks.complete, live, waiting, ERROR, f"Failed by tasks: {sorted(waiting.dead)}")
+
+
+def incoming(live: Live, waiting: Task) -> Branch:
+    """The variables of all branches that have arrived."""
+    sources = [live.latest[name] for name in waiting.arrived if name in live.latest]
+    sources.sort(key=lambda source: (source.order, source.name))
+    return meet(branch(source, True) for source in sources)
+
+
+def settle(step: Step, live: Live, ended: Task) -> None:
+    """What did not follow from ``ended``, and so may never come, is told to the joins beyond."""
+    if not live.definition.joins:
+        return
+    took = set(ended.next)
+    for target in live.definition.targets[ended.name]:
+        if target not in took:
+            died(step, live, target, ended.name, set())
+
+
+def died(step: Step, live: Live, name: str, source: str, met: set[tuple[str, str]]) -> None:
+    """The way from ``source`` to ``name`` will not be taken."""
+    if (name, source) in met:
+        return
+    met.add((name, source))
+    found = live.latest.get(name)
+    if live.definition.tasks[name].join is not None and found is not None:
+        if source not in found.arrived and source not in found.dead:
+            step.touch(found)
+            found.dead = [*found.dead, source]
+            decide(step, live, found)
+        return
+    if found is None and not possible(live, name, set()):
+        for target in live.definition.targets[name]:
+            died(step, live, target, name, met)
+
+
+def may_come(live: Live, name: str, to: str) -> bool:
+    """Whether the inbound task ``name`` may still lead to ``to``."""
+    found = live.latest.get(name)
+    if found is None:
+        return possible(live, name, set())
+    return found.state not in ENDED or not found.processed
+
+
+def possible(live: Live, name: str, met: set[str]) -> bool:
+    """Whether a task that does not exist yet may still come to be."""
+    met.add(name)
+    for source_name in live.definition.inbound[name]:
+        source = live.latest.get(source_name)
+        if source is None:
+            if source_name not in met and possible(live, source_name, met):
+                return True
+        elif source.state not in ENDED or not source.processed or name in source.next:
+            return True
+    return False

@@ -1,0 +1,159 @@
+"""The workflow engine as a host sees it: one partition, moved by the records of its log."""
+
+from __future__ import annotations
+
+import heapq
+from collections import Counter
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+
+from pipeline.errors import InvalidRecord
+from pipeline.events import Output
+from pipeline.times import rfc3339
+
+from . import around, calls, control, executions, publishing
+from .forgetting import purge
+from .records import ENDED
+from .step import COMMANDS, Step
+from .store import Store
+
+Handler = Callable[[Step, dict[str, Any]], None]
+
+HANDLERS: dict[str, tuple[Handler, tuple[str, ...]]] = {
+    "DEFINITION": (publishing.defined, ("definition",)),
+    "START": (executions.start, ("root", "workflow")),
+    "RESULT": (calls.result, ("execution", "task", "action", "state")),
+    "TIMER": (around.fired, ("execution", "task", "timer")),
+    "PAUSE": (control.pausing, ("id", "execution")),
+    "RESUME": (control.resuming, ("id", "execution")),
+    "CANCEL": (control.cancelling, ("id", "execution")),
+    "STOP": (control.stopping, ("id", "execution")),
+    "RERUN": (control.rerunning, ("id", "execution", "task")),
+    "SKIP": (control.skipping, ("id", "execution", "task")),
+    "COMPLETE": (control.completing, ("execution",)),
+}
+
+
+class WorkflowShard:
+    """A partition of ``workflow.commands`` and the executions that it moves."""
+
+    def __init__(self, partition: int) -> None:
+        self.partition = partition
+        self.dirty: set[str] = set()
+        self.store = Store()
+        self.decoder = msgspec.json.Decoder()
+
+    def step(self, value: bytes, position: int, timestamp: int) -> list[Output]:
+        """Applies one command, whole or not at all; returns what follows from it.
+
+        Raises ``InvalidRecord`` when the record is no command.
+        """
+        try:
+            command = self.decoder.decode(value)
+        except msgspec.DecodeError as error:
+            raise InvalidRecord("not-json", f"a command is one JSON object: {error}") from error
+        handler = self.handler(command)
+        identity = command.get("id")
+        step = Step(
+            self.store,
+            identity if isinstance(identity, str) else "",
+            self.partition,
+            position,
+            timestamp,
+            len(value),
+        )
+        try:
+            purge(step)
+            handler(step, command)
+            step.run()
+        except BaseException:
+            step.undo()
+            raise
+        self.dirty |= step.changed()
+        return step.outputs
+
+    def handler(self, command: Any) -> Handler:
+        """What carries a command out. Raises ``InvalidRecord`` when it cannot be."""
+        if not isinstance(command, dict):
+            raise InvalidRecord("bad-type", "a command is one JSON object")
+        found = HANDLERS.get(str(command.get("command")))
+        if found is None:
+            known = ", ".join(HANDLERS)
+            raise InvalidRecord(
+                "unknown-command", f"{command.get('command')!r} is no command; known are {known}"
+            )
+        handler, required = found
+        for name in required:
+            if not command.get(name):
+                raise InvalidRecord("missing-field", f"{command['command']} needs {name!r}")
+            if name != "definition" and not isinstance(command[name], str):
+                raise InvalidRecord("bad-type", f"{name!r} of {command['command']} is a text")
+        for name in ("input", "params", "env"):
+            if command.get(name) is not None and not isinstance(command[name], dict):
+                raise InvalidRecord("bad-type", f"{name!r} of {command['command']} is an object")
+        if command["command"] == "RESULT" and command["state"] not in calls.STATES:
+            raise InvalidRecord(
+                "bad-state", f"a RESULT is SUCCESS, ERROR or CANCELLED, not {command['state']!r}"
+            )
+        return handler
+
+    def encode(self, key: str) -> bytes | None:
+        """The value to keep under a table key; None: delete it."""
+        return self.store.encode(key)
+
+    def load(self, key: str, value: bytes) -> None:
+        """Takes one kept value back. Raises ``CheckpointFailed`` when a newer version wrote it."""
+        self.store.load(key, value)
+
+    def restored(self) -> None:
+        """Called after the last ``load``."""
+        self.store.restored()
+
+    def due(self) -> int | None:
+        """When the earliest timer that has not been asked for falls due."""
+        store = self.store
+        while store.timers and not store.pending(store.timers[0]):
+            heapq.heappop(store.timers)
+        return store.timers[0][0] if store.timers else None
+
+    def timers(self, now: int) -> list[Output]:
+        """TIMER commands for the timers due at ``now``, each asked for once."""
+        found: list[Output] = []
+        time = rfc3339(now)
+        store = self.store
+        while store.timers and store.timers[0][0] <= now:
+            entry = heapq.heappop(store.timers)
+            if not store.pending(entry):
+                continue
+            due, timer, execution, task = entry
+            root = store.lives[execution].record.root
+            value = {
+                "id": timer,
+                "time": time,
+                "command": "TIMER",
+                "root": root,
+                "execution": execution,
+                "task": task,
+                "timer": timer,
+                "due": rfc3339(due),
+            }
+            found.append(Output(COMMANDS, root, timer, time, value))
+        return found
+
+    def counters(self) -> dict[str, Any]:
+        """Executions by state, timers, actions that run, definitions."""
+        lives = self.store.lives.values()
+        documents = self.store.documents.values()
+        return {
+            "executions": dict(Counter(live.record.state for live in lives)),
+            "timers": len(self.store.timers),
+            "waiting_actions": sum(live.open for live in lives if live.record.state not in ENDED),
+            "remembered": len(self.store.ended),
+            "workflows": sorted(self.store.workflows),
+            "definitions": {
+                "loaded": sum(1 for document in documents if document.revision),
+                "errors": {document.name: document.error for document in documents if document.error},
+            },
+        }

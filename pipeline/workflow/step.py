@@ -1,0 +1,168 @@
+"""One record being applied: what it has changed so far, what it puts out, and the way back."""
+
+from __future__ import annotations
+
+import copy
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from pipeline.events import Output
+from pipeline.ids import identify
+from pipeline.times import rfc3339
+
+from .records import ENDED, WAITING, Execution, Record, Task
+from .scope import Seed
+
+if TYPE_CHECKING:
+    from .store import Live, Store
+
+STEPS = "workflow.steps"
+ACTIONS = "workflow.actions"
+COMMANDS = "workflow.commands"
+LARGE = 64 * 1024
+
+
+@dataclass(slots=True)
+class Step:
+    """A change in the making: ``touch`` before changing a record, ``undo`` to take all of it back."""
+
+    store: Store
+    record: str
+    partition: int
+    position: int
+    time: int
+    size: int = 0
+    text: str = ""
+    stem: str = ""
+    seed: Seed = field(default_factory=Seed)
+    outputs: list[Output] = field(default_factory=list)
+    queue: deque[tuple[Callable[..., None], tuple[Any, ...]]] = field(default_factory=deque)
+    touched: dict[int, tuple[Record, Record | None]] = field(default_factory=dict)
+    undoing: list[Callable[[], object]] = field(default_factory=list)
+    keys: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.text = rfc3339(self.time)
+        self.stem = identify("step", self.partition, self.position, self.record)[:-6]
+        self.seed = Seed(self.record, self.time)
+
+    def touch(self, record: Record) -> None:
+        """Says that ``record`` is about to be changed."""
+        key = id(record)
+        if key not in self.touched:
+            self.touched[key] = (record, copy.copy(record))
+
+    def fresh(self, record: Record) -> None:
+        """Says that ``record`` is new."""
+        self.touched[id(record)] = (record, None)
+
+    def later(self, function: Callable[..., None], *arguments: Any) -> None:
+        """Has ``function`` called once what is being done now is done."""
+        self.queue.append((function, arguments))
+
+    def run(self) -> None:
+        """Calls what was put off, until nothing is left."""
+        queue = self.queue
+        while queue:
+            function, arguments = queue.popleft()
+            function(self, *arguments)
+
+    def changed(self) -> set[str]:
+        """The table keys that this step changed."""
+        keys = {record.key for record, _ in self.touched.values()}
+        keys.update(self.keys)
+        return keys
+
+    def undo(self) -> None:
+        """Puts everything back as it was before this step."""
+        for record, before in self.touched.values():
+            if before is not None:
+                for name in record.__struct_fields__:
+                    setattr(record, name, getattr(before, name))
+        for back in reversed(self.undoing):
+            back()
+        for execution in {getattr(record, "execution", "") for record, _ in self.touched.values()}:
+            if execution in self.store.lives:
+                self.store.lives[execution].index()
+
+    def put(self, topic: str, key: str, value: dict[str, Any]) -> None:
+        """Puts out a record; ``value`` has its ``id`` and ``time``."""
+        self.outputs.append(Output(topic, key, value["id"], self.text, value))
+
+    def tell(
+        self, root: str, execution: str, kind: str, name: str, state: str, fields: dict[str, Any]
+    ) -> None:
+        """Puts out one record of ``workflow.steps``."""
+        number = f"{self.stem}{len(self.outputs):06x}"
+        value = {
+            "id": number,
+            "time": self.text,
+            "root": root,
+            "execution": execution,
+            "kind": kind,
+            "name": name,
+            "state": state,
+            **fields,
+        }
+        self.outputs.append(Output(STEPS, root, number, self.text, value))
+
+    def execution_state(self, live: Live, state: str, info: str | None, **more: Any) -> None:
+        """Changes the state of an execution and tells of it."""
+        record = live.record
+        self.touch(record)
+        was, record.state, record.state_info = record.state, state, info
+        fields: dict[str, Any] = {"state_info": info, "from": was, "workflow": record.workflow, **more}
+        if record.parent_task:
+            fields["parent"] = {
+                "execution": record.parent,
+                "task": record.parent_task,
+                "index": record.index,
+                "attempt": record.attempt,
+            }
+        fields["started_at"] = rfc3339(record.started)
+        if state in ENDED:
+            fields["ended_at"] = self.text
+        self.tell(record.root, record.id, "EXECUTION", record.workflow, state, fields)
+
+    def task_state(self, live: Live, task: Task, state: str, info: str | None = None, **more: Any) -> None:
+        """Changes the state of a task and tells of it."""
+        was = self.change_task(live, task, state, info)
+        self.tell_task(live, task, was, **more)
+
+    def change_task(self, live: Live, task: Task, state: str, info: str | None) -> str:
+        """Changes the state of a task and says nothing yet; returns what it was."""
+        self.touch(task)
+        was, task.state, task.state_info = task.state, state, info
+        live.open += (state not in ENDED) - (was not in ENDED)
+        live.waiting += (state == WAITING) - (was == WAITING)
+        return was
+
+    def tell_task(self, live: Live, task: Task, was: str, **more: Any) -> None:
+        """Puts out the state of a task."""
+        record = live.record
+        fields: dict[str, Any] = {
+            "state_info": task.state_info,
+            "from": was,
+            "task": task.id,
+            "workflow": record.workflow,
+            "attempt": task.attempt,
+            **more,
+        }
+        if task.started:
+            fields["started_at"] = rfc3339(task.started)
+        if task.state in ENDED:
+            fields["ended_at"] = self.text
+        self.tell(record.root, record.id, "TASK", task.name, task.state, fields)
+
+    def large(self, value: Any) -> Any:
+        """``value`` as it stands in ``workflow.steps``: large ones by where they came from."""
+        if self.size <= LARGE:
+            return value
+        return {"reference": [COMMANDS, self.partition, self.position]}
+
+    def execution(self, live: Live) -> Execution:
+        """The record of ``live``, about to be changed."""
+        self.touch(live.record)
+        return live.record

@@ -1,0 +1,220 @@
+"""The state of one partition: executions with their tasks, definitions, what has ended, timers."""
+
+from __future__ import annotations
+
+import heapq
+from typing import Any
+
+import msgspec
+
+from pipeline.errors import CheckpointFailed
+
+from .definition import content_of
+from .model import ActionDefinition, Content, WorkflowDefinition
+from .records import (
+    VERSION,
+    WAITING,
+    Chunk,
+    Document,
+    Ended,
+    Execution,
+    Record,
+    Revision,
+    Task,
+    Timer,
+)
+
+DAY = 86_400 * 1_000_000
+REMEMBERED = 30 * DAY
+RETAINED = 7 * DAY
+MOST_REMEMBERED = 500_000
+
+ENDED_KEY = "ended/"
+
+KINDS: dict[str, type[Record]] = {
+    "execution": Execution,
+    "task": Task,
+    "items": Chunk,
+    "document": Document,
+    "revision": Revision,
+}
+
+
+class Live:
+    """An execution with its definition and its tasks."""
+
+    __slots__ = ("calls", "children", "chunks", "definition", "latest", "open", "record", "tasks", "waiting")
+
+    def __init__(self, record: Execution, definition: WorkflowDefinition) -> None:
+        self.record = record
+        self.definition = definition
+        self.tasks: dict[str, Task] = {}
+        self.latest: dict[str, Task] = {}
+        self.chunks: dict[str, list[Chunk]] = {}
+        self.children: dict[str, None] = {}
+        # For tasks with items: which of their running calls is which item. Built when first needed.
+        self.calls: dict[str, dict[str, int]] = {}
+        self.open = 0
+        self.waiting = 0
+
+    def index(self) -> None:
+        """Computes anew what is derived from the tasks."""
+        ordered = sorted(self.tasks.values(), key=lambda task: task.number)
+        self.tasks = {task.id: task for task in ordered}
+        self.latest = {task.name: task for task in ordered}
+        self.open = sum(task.open for task in ordered)
+        self.waiting = sum(task.state == WAITING for task in ordered)
+        self.calls.clear()
+
+
+class Store:
+    """All of a partition. Holds; decides nothing."""
+
+    def __init__(self) -> None:
+        self.lives: dict[str, Live] = {}
+        # Until when each is remembered, in the order in which they ended.
+        self.ended: dict[str, int] = {}
+        self.documents: dict[str, Document] = {}
+        self.revisions: dict[str, Revision] = {}
+        self.uses: dict[str, int] = {}
+        self.workflows: dict[str, tuple[str, WorkflowDefinition]] = {}
+        self.actions: dict[str, ActionDefinition] = {}
+        self.timers: list[tuple[int, str, str, str]] = []
+        self.forgetting: list[tuple[int, str]] = []
+        self.loading: list[Task | Chunk] = []
+
+    def encode(self, key: str) -> bytes | None:
+        """The value of a table key; None when there is none."""
+        if key.startswith(ENDED_KEY):
+            until = self.ended.get(key[len(ENDED_KEY) :])
+            return None if until is None else msgspec.json.encode(Ended(until))
+        record = self.find(key)
+        return None if record is None else msgspec.json.encode(record)
+
+    def find(self, key: str) -> Record | None:
+        """The record of a table key."""
+        kind, _, rest = key.partition("/")
+        if kind == "execution":
+            live = self.lives.get(rest)
+            return live.record if live else None
+        if kind == "task":
+            execution, _, task = rest.partition("/")
+            live = self.lives.get(execution)
+            return live.tasks.get(task) if live else None
+        if kind == "items":
+            execution, task, number = rest.split("/")
+            live = self.lives.get(execution)
+            chunks = live.chunks.get(task, []) if live else []
+            return chunks[int(number)] if int(number) < len(chunks) else None
+        holders: dict[str, dict[str, Any]] = {
+            "document": self.documents,
+            "revision": self.revisions,
+        }
+        found: Record | None = holders[kind].get(rest)
+        return found
+
+    def load(self, key: str, value: bytes) -> None:
+        """Takes back one record. Raises ``CheckpointFailed`` when it is of a newer version."""
+        version = msgspec.json.decode(value, type=_Versioned).v
+        if version > VERSION:
+            raise CheckpointFailed(
+                f"{key} was written by a newer Faultline (format {version}, this one reads {VERSION}); "
+                "start the newer one"
+            )
+        kind, _, rest = key.partition("/")
+        if key.startswith(ENDED_KEY):
+            self.ended[rest] = msgspec.json.decode(value, type=Ended).until
+            return
+        record = msgspec.json.decode(value, type=KINDS[kind])
+        if isinstance(record, Execution):
+            # Its definition may not have been loaded yet; restored() finds it.
+            self.lives[record.id] = Live(record, UNKNOWN)
+        elif isinstance(record, Task | Chunk):
+            self.loading.append(record)
+        elif isinstance(record, Document):
+            self.documents[record.name] = record
+        elif isinstance(record, Revision):
+            self.revisions[record.hash] = record
+
+    def restored(self) -> None:
+        """Puts together what ``load`` brought in any order."""
+        for record in self.loading:
+            live = self.lives[record.execution]
+            if isinstance(record, Task):
+                live.tasks[record.id] = record
+            else:
+                live.chunks.setdefault(record.task, []).append(record)
+        self.loading.clear()
+        self.lives = dict(sorted(self.lives.items(), key=lambda item: (item[1].record.started, item[0])))
+        for live in self.lives.values():
+            live.definition = self.definition(live.record.revision, live.record.workflow)
+            live.index()
+            for chunks in live.chunks.values():
+                chunks.sort(key=lambda chunk: chunk.number)
+            self.use(live.record.revision)
+            if live.record.parent and live.record.parent in self.lives:
+                self.lives[live.record.parent].children[live.record.id] = None
+            for task in live.tasks.values():
+                for timer in task.timers:
+                    self.arm(live.record, task, timer)
+            if live.record.ended:
+                self.forget_at(live.record.ended + RETAINED, live.record.id)
+        self.ended = dict(sorted(self.ended.items(), key=lambda item: (item[1], item[0])))
+        for document in self.documents.values():
+            if document.revision:
+                self.use(document.revision)
+        self.reindex()
+
+    def arm(self, execution: Execution, task: Task, timer: Timer) -> None:
+        """Puts a timer on the heap."""
+        heapq.heappush(self.timers, (timer.due, timer.id, execution.id, task.id))
+
+    def forget_at(self, when: int, execution: str) -> None:
+        """Has an execution forgotten at ``when``."""
+        heapq.heappush(self.forgetting, (when, execution))
+
+    def pop_forgetting(self) -> tuple[int, str]:
+        """Takes the next to be forgotten off."""
+        return heapq.heappop(self.forgetting)
+
+    def pending(self, entry: tuple[int, str, str, str]) -> bool:
+        """Whether a timer of the heap still stands."""
+        _, timer, execution, task = entry
+        live = self.lives.get(execution)
+        found = live.tasks.get(task) if live else None
+        return found is not None and any(each.id == timer for each in found.timers)
+
+    def use(self, revision: str, by: int = 1) -> None:
+        """Counts who needs a revision."""
+        if revision:
+            self.uses[revision] = self.uses.get(revision, 0) + by
+
+    def reindex(self) -> None:
+        """Computes which workflows and ad-hoc actions are in force; of two, the later one is."""
+        self.workflows = {}
+        self.actions = {}
+        for document in sorted(self.documents.values(), key=lambda each: (each.position, each.name)):
+            if not document.revision:
+                continue
+            content = self.content(document.revision)
+            for workflow in content.workflows:
+                self.workflows[workflow.name] = (document.revision, workflow)
+            for action in content.actions:
+                self.actions[action.name] = action
+
+    def content(self, revision: str) -> Content:
+        """What a revision defines."""
+        return content_of(self.revisions[revision].text)
+
+    def definition(self, revision: str, workflow: str) -> WorkflowDefinition:
+        """The workflow of that name in a revision."""
+        if not revision:
+            return UNKNOWN
+        return next(each for each in self.content(revision).workflows if each.name == workflow)
+
+
+class _Versioned(msgspec.Struct):
+    v: int = VERSION
+
+
+UNKNOWN = WorkflowDefinition("", "", None, "direct", (), None, None, {}, {}, {})

@@ -1,0 +1,64 @@
+"""Sub-workflows: executions of their own that a task waits for, kept under the same root."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pipeline.ids import identify
+
+from . import calls, executions, items
+from .records import ENDED, ERROR, IDLE, SUCCESS, Execution, Task
+from .step import Step
+from .store import Live
+
+
+def call(step: Step, live: Live, task: Task, name: Any, given: dict[str, Any], index: int) -> None:
+    """Starts a sub-workflow for a task. One that is unknown, or not given its input, fails the task."""
+    store, record = step.store, live.record
+    child_id = identify("execution", task.id, task.attempt, index)
+    task.action = str(name)
+    if task.items < 0:
+        task.running = [child_id]
+    chosen = None
+    if live.definition.book:
+        chosen = store.workflows.get(f"{live.definition.book}.{name}")
+    chosen = chosen or store.workflows.get(str(name))
+    if chosen is None:
+        step.later(returned, live, task, child_id, index, ERROR, f"Workflow not found [name={name}]")
+        return
+    revision, definition = chosen
+    known = {parameter.name for parameter in definition.input}
+    child = Execution(
+        id=child_id,
+        root=record.root,
+        workflow=definition.name,
+        revision=revision,
+        state=IDLE,
+        started=step.time,
+        input={key: value for key, value in given.items() if key in known},
+        params={key: value for key, value in given.items() if key not in known},
+        parent=record.id,
+        parent_task=task.id,
+        index=index,
+        attempt=task.attempt,
+    )
+    problem = executions.mismatch(definition, child.input)
+    if problem:
+        step.later(returned, live, task, child_id, index, ERROR, problem)
+        return
+    live.children[child_id] = None
+    step.undoing.append(lambda: live.children.pop(child_id, None))
+    step.later(executions.open_, child, definition)
+
+
+def returned(step: Step, live: Live, task: Task, child_id: str, index: int, state: str, value: Any) -> None:
+    """A sub-workflow has ended: so has its task's call."""
+    if task.state in ENDED:
+        return
+    if task.items >= 0:
+        if items.index_of(live, task, child_id) is None:
+            return
+        items.done(step, live, task, child_id, index, state, value)
+    elif child_id in task.running:
+        info = value.get("result") if isinstance(value, dict) and state != SUCCESS else value
+        calls.finished(step, live, task, child_id, state, value, "wf_ex_id", info)

@@ -1,0 +1,165 @@
+"""A task's life: created, run, completed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pipeline.errors import ExpressionError
+from pipeline.ids import identify
+
+from . import around, calls, executions, joins, reverse, transitions
+from .branches import Branch
+from .expressions import evaluate
+from .facts import result, scope
+from .forgetting import forget
+from .records import CANCELLED, ENDED, ERROR, IDLE, RUNNING, SUCCESS, WAITING, Task
+from .step import LARGE, Step
+from .store import Live
+
+
+def create(step: Step, live: Live, name: str, branch: Branch, triggers: list[list[str]]) -> Task:
+    """A new task, not yet running."""
+    record = step.execution(live)
+    record.numbered += 1
+    task = Task(
+        id=identify("task", record.id, record.numbered),
+        execution=record.id,
+        name=name,
+        number=record.numbered,
+        state=IDLE,
+        created=step.time,
+        context=branch[0],
+        versions=branch[1],
+        triggers=triggers,
+    )
+    step.fresh(task)
+    step.undoing.append(lambda: live.tasks.pop(task.id, None))
+    live.tasks[task.id] = task
+    live.latest[name] = task
+    live.open += 1
+    return task
+
+
+def run(step: Step, live: Live, task: Task) -> None:
+    """Runs a task, or waits where its policies say so. A bad expression fails it and the execution."""
+    try:
+        if not around.before(step, live, task):
+            return
+        step.touch(task)
+        if not task.started:
+            task.started = step.time
+        step.task_state(live, task, RUNNING, triggers=task.triggers)
+        calls.begin(step, live, task)
+    except ExpressionError as error:
+        where = f"wf={live.record.workflow}, task={task.name}"
+        force(step, live, task, f"Failed to run task [error={error}, {where}]:")
+
+
+def complete(step: Step, live: Live, task: Task, state: str, info: str | None = None) -> None:
+    """What a task's calls, or a policy, came to: publishes, then either waits again or ends the task."""
+    if task.state in ENDED:
+        return
+    was = step.change_task(live, task, state, info)
+    try:
+        transitions.publish(step, live, task)
+        if state == SUCCESS or task.done:
+            forget_result(step, live, task)
+        if around.after(step, live, task, was):
+            return
+        end(step, live, task, was)
+    except ExpressionError as error:
+        where = f"wf={live.record.workflow}, task={task.name}"
+        force(step, live, task, f"Failed to handle task completion [error={error}, {where}]:", was)
+
+
+def forget_result(step: Step, live: Live, task: Task) -> None:
+    """Lets go of the result where the definition says not to keep it."""
+    kept = live.definition.tasks[task.name].keep_result
+    if kept is True:
+        return
+    if not evaluate(kept, scope(step, live, task, task.context)):
+        task.result = None
+        for chunk in live.chunks.get(task.id, []):
+            step.touch(chunk)
+            chunk.results = [None] * len(chunk.results)
+
+
+def end(step: Step, live: Live, task: Task, was: str) -> None:
+    """The task has ended: tells of it and goes on from there, unless the execution is held."""
+    record = step.execution(live)
+    record.completed += 1
+    task.order = record.completed
+    task.ended = step.time
+    task.timers = []
+    follows: list[Any] = []
+    if record.state == RUNNING:
+        follows = transitions.find(step, live, task)
+        task.processed = True
+    tell_end(step, live, task, was)
+    if task.processed:
+        after_end(step, live, task, follows)
+    elif record.state in ENDED:
+        forget(step, live)
+
+
+def tell_end(step: Step, live: Live, task: Task, was: str) -> None:
+    """Puts out the end of a task with what it published and its result."""
+    more: dict[str, Any] = {"published": step.large(task.published)}
+    if task.items >= 0:
+        more["result"] = result(live, task) if task.bytes <= LARGE else {"items": task.items}
+    elif task.done:
+        more["result"] = step.large(task.result)
+    if task.next:
+        more["next"] = task.next
+    if task.handled:
+        more["handled"] = True
+    step.tell_task(live, task, was, **more)
+
+
+def after_end(step: Step, live: Live, task: Task, follows: list[Any]) -> None:
+    """Starts what follows, and ends the execution when nothing is left."""
+    if live.definition.type == "reverse":
+        reverse.go_on(step, live)
+    else:
+        transitions.dispatch(step, live, task, follows)
+        joins.settle(step, live, task)
+    executions.check(step, live)
+
+
+def go_on(step: Step, live: Live, task: Task) -> None:
+    """What a task that ended while the execution was held has to do on resume."""
+    try:
+        follows = transitions.find(step, live, task)
+    except ExpressionError as error:
+        where = f"wf={live.record.workflow}, task={task.name}"
+        force(step, live, task, f"Failed to handle task completion [error={error}, {where}]:")
+        return
+    step.touch(task)
+    task.processed = True
+    after_end(step, live, task, follows)
+
+
+def force(step: Step, live: Live, task: Task, reason: str, was: str | None = None) -> None:
+    """A failure that no ``on-error`` is asked about: it ends the execution too."""
+    calls.abandon(step, live, task)
+    record = step.execution(live)
+    record.completed += 1
+    before = step.change_task(live, task, ERROR, reason)
+    task.order = record.completed
+    task.ended = step.time
+    task.timers = []
+    task.processed = True
+    tell_end(step, live, task, was or before)
+    executions.fail(step, live, reason)
+
+
+def drop(step: Step, live: Live, task: Task, reason: str) -> None:
+    """Ends a task that has not begun, or waits, because its execution ended first."""
+    step.touch(task)
+    task.timers = []
+    task.ended = step.time
+    task.processed = True
+    step.task_state(live, task, CANCELLED, reason)
+
+
+WAITS = frozenset({IDLE, WAITING, "DELAYED"})

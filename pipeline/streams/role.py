@@ -33,5 +33,7 @@ async def run(settings: Settings, stop: asyncio.Event, name: Name) -> None:
     if settings.kafka is None:
         raise BrokerUnavailable("no Kafka is set: give --kafka HOST:PORT, or use `faultline up`")
     codec = Codec(HttpRegistry(settings.registry) if settings.registry else None)
-    worker = Worker(settings.kafka, settings.instance, settings.data / "streams" / name, codec.encode)
+    directory = settings.data / "streams" / name
+    directory.mkdir(parents=True, exist_ok=True)
+    worker = Worker(settings.kafka, settings.instance, directory, codec.encode)
     await work(role(name), worker, stop)

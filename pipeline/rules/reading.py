@@ -49,7 +49,7 @@ def parse(
     template = Template(name, version, kind, document)
     if kind == "equivalence":
         template = replace(template, equivalences=_equivalences(notes, value))
-    elif version == 3:
+    elif version == 3 and kind == "standard":
         template = version3.read_template(notes, template, value)
     else:
         template = legacy.read_template(notes, template, value, included or {})

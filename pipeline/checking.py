@@ -1,0 +1,226 @@
+"""Which kind of file a file is, and whether it is accepted: what ``validate`` tells and every loader asks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from .document import Document, Finding, read_file
+from .errors import FaultlineError, InvalidDocument
+from .events import Definition
+
+SUFFIXES = (".yaml", ".yml", ".avsc")
+
+
+@dataclass(slots=True)
+class Checked:
+    """One file: its kind by content, the name under which it goes live, what is wrong with it,
+    and the definition that it makes when it is one and nothing is."""
+
+    path: str
+    kind: str = "unknown"
+    name: str = ""
+    findings: list[Finding] = field(default_factory=list)
+    definition: Definition | None = None
+
+    @property
+    def accepted(self) -> bool:
+        return not any(finding.level == "error" for finding in self.findings)
+
+
+def find(paths: Iterable[Path]) -> Iterator[Path]:
+    """The files at and below ``paths``, sorted; tests beside them (``NAME.test.yaml``) left out.
+
+    Raises ``FaultlineError`` when a path is not there.
+    """
+    for path in paths:
+        if not path.exists():
+            raise FaultlineError(f"{path} is not there")
+        if path.is_file():
+            yield path
+            continue
+        for below in sorted(path.rglob("*")):
+            if below.suffix in SUFFIXES and below.is_file() and ".test." not in below.name:
+                yield below
+
+
+def check_files(paths: Iterable[Path], parameters: Mapping[str, str] | None = None) -> list[Checked]:
+    """Every file, checked; rules also against each other (includes, circles through NOT)."""
+    files = [_read(path) for path in find(paths)]
+    rules = [
+        (checked, document) for checked, document in files if checked.kind in _RULES and document is not None
+    ]
+    if rules:
+        _check_rules(rules, dict(parameters or {}))
+    for checked, document in files:
+        if document is not None and checked.kind not in _RULES:
+            _CHECKS[checked.kind](checked, document)
+    checked_files = [checked for checked, _ in files]
+    _check_names(checked_files)
+    return checked_files
+
+
+_RULES = ("standard", "equivalence", "definition")
+
+
+def kind_of(value: Any) -> str:
+    """The kind of a document by its content."""
+    if not isinstance(value, dict):
+        return "unknown"
+    for key, kind in (
+        ("scenarios", "standard"),
+        ("equivalences", "equivalence"),
+        ("definitions", "definition"),
+    ):
+        if key in value:
+            return kind
+    if str(value.get("version")) in ("2.0", "2") and "metadata" not in value:
+        return "playbook"
+    if "values" in value:
+        return "values"
+    if {"cleanup", "description"} <= value.keys():
+        return "topic"
+    if "metadata" in value:
+        return "standard"
+    return "unknown"
+
+
+def _read(path: Path) -> tuple[Checked, Document | None]:
+    checked = Checked(str(path))
+    if path.suffix == ".avsc":
+        checked.kind, checked.name = "schema", path.stem
+        _check_schema(checked, path)
+        return checked, None
+    try:
+        document = read_file(path, scalars="text")
+        checked.kind = kind_of(document.value)
+        if checked.kind == "playbook":
+            document = read_file(path, aliases=False)
+        elif checked.kind == "topic":
+            document = read_file(path)
+    except InvalidDocument as error:
+        checked.findings += _found(error)
+        return checked, None
+    return checked, document
+
+
+def _check_rules(files: list[tuple[Checked, Document]], parameters: dict[str, str]) -> None:
+    from .rules.reading import name_of, parse
+    from .rules.template import Template
+
+    included: dict[str, Template] = {}
+    # Those that others include come first, whatever the order of the files.
+    for checked, document in sorted(files, key=lambda entry: entry[0].kind != "definition"):
+        try:
+            checked.name = name_of(document.text, checked.path, parameters)
+            template, warnings = parse(document.text, checked.path, parameters, included)
+        except InvalidDocument as error:
+            checked.findings += _found(error)
+            continue
+        checked.findings += warnings
+        if template.kind == "definition":
+            included[template.name] = template
+        declared = document.value.get("parameters")
+        own = (
+            {name: parameters[name] for name in declared if name in parameters}
+            if isinstance(declared, dict)
+            else {}
+        )
+        checked.definition = Definition("RULE", template.name, document.text, checked.path, own)
+    _check_together(files)
+
+
+def _check_together(files: list[tuple[Checked, Document]]) -> None:
+    """What only shows when all rules are live at once."""
+    from .graph.undo import Undo
+    from .rules.engine import Engine
+    from .rules.ruleset import RuleSet
+
+    undo = Undo()
+    rules = RuleSet(Engine())
+    for checked, _ in files:
+        if checked.definition is not None:
+            rules.put(undo, checked.definition)
+    rules.compile(undo)
+    for checked, document in files:
+        rule = rules.rules.get(checked.name)
+        if checked.definition is not None and rule is not None and rule.error:
+            checked.findings.append(document.finding("negative-cycle", rule.error, "metadata", "name"))
+            checked.definition = None
+
+
+def _check_playbook(checked: Checked, document: Document) -> None:
+    from .workflow import definition
+
+    value = document.value
+    names = [str(name) for name in value if name not in ("version", "name", "description", "tags")]
+    book = value.get("name")
+    checked.name = book if isinstance(book, str) else names[0] if len(names) == 1 else Path(checked.path).stem
+    checked.findings += definition.check(document)
+    if checked.accepted:
+        checked.definition = Definition("WORKFLOW", checked.name, document.text, checked.path)
+
+
+def _check_values(checked: Checked, document: Document) -> None:
+    from .graph.values import parse
+
+    checked.name = Path(checked.path).stem
+    try:
+        parse(checked.name, document.text, checked.path)
+    except InvalidDocument as error:
+        checked.findings += _found(error)
+    else:
+        checked.definition = Definition("VALUES", checked.name, document.text, checked.path)
+
+
+def _check_topic(checked: Checked, document: Document) -> None:
+    from .kafka.declarations import declaration
+
+    checked.name = str(document.value.get("name", ""))
+    try:
+        declaration(document)
+    except InvalidDocument as error:
+        checked.findings += _found(error)
+
+
+def _check_schema(checked: Checked, path: Path) -> None:
+    from .avro import schema
+
+    try:
+        schema(path.read_text(encoding="utf-8"))
+    except Exception as error:  # the parser raises what it likes
+        checked.findings.append(Finding(checked.path, 1, 1, "schema", f"not an Avro schema: {error}"))
+
+
+def _check_unknown(checked: Checked, document: Document) -> None:
+    message = (
+        "cannot tell what this file is: a rule has `scenarios`, `equivalences` or `definitions`, "
+        "a playbook `version: '2.0'`, a value mapping `values`"
+    )
+    checked.findings.append(document.finding("kind", message))
+
+
+def _check_names(files: list[Checked]) -> None:
+    seen: dict[tuple[str, str], Checked] = {}
+    for checked in files:
+        if checked.definition is None:
+            continue
+        key = (checked.definition.kind, checked.definition.name)
+        first = seen.setdefault(key, checked)
+        if first is not checked:
+            message = f"the name {checked.name!r} is also that of {first.path}; the one put live last counts"
+            checked.findings.append(Finding(checked.path, 1, 1, "name-taken", message, "warning"))
+
+
+def _found(error: InvalidDocument) -> list[Finding]:
+    return [finding for finding in error.findings if isinstance(finding, Finding)]
+
+
+_CHECKS = {
+    "playbook": _check_playbook,
+    "values": _check_values,
+    "topic": _check_topic,
+    "unknown": _check_unknown,
+}

@@ -38,6 +38,10 @@ def configure(level: str = "info", style: str = "text", role: str | None = None)
     root.setLevel(level.upper())
     for name in QUIET:
         logging.getLogger(name).setLevel(max(logging.WARNING, root.level))
+    # It warns of everything that it then mends itself, such as a coordinator that is still loading.
+    logging.getLogger("librdkafka").setLevel(
+        max(logging.ERROR, root.level) if level != "debug" else logging.DEBUG
+    )
 
 
 class TextFormatter(logging.Formatter):

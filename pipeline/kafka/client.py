@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from typing import Any
 
-log = logging.getLogger("pipeline.kafka")
+log = logging.getLogger("librdkafka")
 
 MAX_RECORD = 2_097_152
 """The largest record that any of our topics takes (``max.message.bytes`` of the largest)."""

@@ -7,8 +7,8 @@ import time
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from confluent_kafka import KafkaError, KafkaException, TopicCollection
-from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic
+from confluent_kafka import KafkaError, KafkaException, TopicCollection, TopicPartition
+from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic, OffsetSpec
 
 from ..errors import BrokerUnavailable, TopicMismatch
 from . import client
@@ -33,7 +33,9 @@ def ensure(
     admin = AdminClient(client.common(bootstrap, "faultline-topics"))
     present = _partition_counts(admin, bootstrap)
     missing = [topic for name, topic in wanted.items() if name not in present]
-    _create(admin, missing, partitions, replication)
+    if missing:
+        _create(admin, missing, partitions, replication)
+        _await_leaders(admin, {topic.name: topic.count(partitions) for topic in missing})
     found = topic_ids(admin, wanted)
     counts = _partition_counts(admin, bootstrap)
     problems = _differences(admin, wanted.values(), counts, partitions)
@@ -72,19 +74,30 @@ def _partition_counts(admin: AdminClient, bootstrap: str) -> dict[str, int]:
 
 
 def _create(admin: AdminClient, topics: list[Topic], partitions: int, replication: int) -> None:
-    if not topics:
-        return
     new = [
         NewTopic(topic.name, topic.count(partitions), replication, config=topic.config()) for topic in topics
     ]
     for name, future in admin.create_topics(new, request_timeout=TIMEOUT).items():
         try:
             future.result()
-            log.info("made topic %s", name)
         except KafkaException as error:
             # Another worker that starts at the same time may have been first.
             if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
                 raise BrokerUnavailable(f"topic {name} cannot be made: {error.args[0].str()}") from error
+
+    log.info("made %d topics: %s", len(topics), ", ".join(topic.name for topic in topics))
+
+
+def _await_leaders(admin: AdminClient, counts: Mapping[str, int]) -> None:
+    """Returns when every new partition answers: until then the broker refuses it to whoever asks."""
+    pending = [TopicPartition(name, number) for name, count in counts.items() for number in range(count)]
+    end = time.monotonic() + SETTLE
+    while pending:
+        futures = admin.list_offsets(dict.fromkeys(pending, OffsetSpec.latest()), request_timeout=TIMEOUT)
+        pending = [partition for partition, future in futures.items() if future.exception() is not None]
+        if pending and time.monotonic() > end:
+            raise BrokerUnavailable(f"new topics do not answer: {pending[0].topic} and perhaps others")
+        time.sleep(0.02 if pending else 0)
 
 
 def _differences(

@@ -98,8 +98,8 @@ def dispatch(
 
 
 def action_id(task: Task, index: int) -> str:
-    """The id of a task's call in its present attempt."""
-    return identify("action", task.id, task.attempt, index)
+    """The id of a task's call in its present attempt: of an action, or of a sub-workflow's execution."""
+    return identify("call", task.id, task.attempt, index)
 
 
 def tell(

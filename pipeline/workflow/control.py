@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from . import calls, executions, tasks, transitions
-from .records import CANCELLED, CHUNK, ENDED, ERROR, IDLE, PAUSED, RUNNING, SKIPPED, SUCCESS, Task
+from .records import CANCELLED, CHUNK, ENDED, ERROR, IDLE, PAUSED, RUNNING, SKIPPED, SUCCESS, Chunk, Task
 from .step import Step
 from .store import Live
 
@@ -27,10 +27,8 @@ def pause(step: Step, live: Live, message: Any) -> None:
     if live.record.state != RUNNING:
         return
     step.execution_state(live, PAUSED, message)
-    for child in list(live.children):
-        below = step.store.lives.get(child)
-        if below is not None:
-            pause(step, below, message)
+    for below in step.store.children(live):
+        pause(step, below, message)
     above = step.store.lives.get(live.record.parent)
     if above is not None:
         pause(step, above, message)
@@ -65,10 +63,8 @@ def resume(step: Step, live: Live) -> None:
     if live.record.state != PAUSED:
         return
     step.execution_state(live, RUNNING, None)
-    for child in list(live.children):
-        below = step.store.lives.get(child)
-        if below is not None:
-            resume(step, below)
+    for below in step.store.children(live):
+        resume(step, below)
     step.later(take_up, live)
     above = step.store.lives.get(live.record.parent)
     if above is not None:
@@ -166,11 +162,7 @@ def again(step: Step, live: Live, task: Task) -> None:
     fresh(task)
     task.attempt += 1
     for index, _ in results:
-        chunk = live.chunks[task.id][index // CHUNK]
-        place = index % CHUNK
-        step.touch(chunk)
-        chunk.states = [*chunk.states[:place], "", *chunk.states[place + 1 :]]
-        chunk.results = [*chunk.results[:place], None, *chunk.results[place + 1 :]]
+        forget_item(step, live.chunks[task.id][index // CHUNK], index % CHUNK)
     task.begun, task.done, task.failed = task.items, task.items - len(results), 0
     step.task_state(live, task, RUNNING)
     live.calls[task.id] = {}
@@ -188,14 +180,37 @@ def revive(step: Step, live: Live) -> None:
     if above is None:
         return
     task = above.tasks.get(live.record.parent_task)
-    if task is not None and task.state in ENDED:
-        step.touch(task)
-        fresh(task)
-        task.done = max(0, task.done - 1)
-        if task.items < 0:
-            task.running = [live.record.id]
-        step.task_state(above, task, RUNNING)
+    if task is None or live.record.attempt != task.attempt:
+        return
+    if task.state in ENDED:
+        reopen(step, above, task, live)
     revive(step, above)
+
+
+def reopen(step: Step, live: Live, task: Task, child: Live) -> None:
+    """A task that had ended waits for its sub-workflow once more."""
+    step.touch(task)
+    fresh(task)
+    if task.items < 0:
+        task.done = 0
+        task.running = [child.record.id]
+    else:
+        index = child.record.index
+        chunk = live.chunks[task.id][index // CHUNK]
+        place = index % CHUNK
+        if chunk.states[place]:
+            task.done -= 1
+            task.failed -= chunk.states[place] == ERROR
+            forget_item(step, chunk, place)
+        live.calls.pop(task.id, None)
+    step.task_state(live, task, RUNNING)
+
+
+def forget_item(step: Step, chunk: Chunk, place: int) -> None:
+    """Takes the outcome of an item back."""
+    step.touch(chunk)
+    chunk.states = [*chunk.states[:place], "", *chunk.states[place + 1 :]]
+    chunk.results = [*chunk.results[:place], None, *chunk.results[place + 1 :]]
 
 
 def skipping(step: Step, command: dict[str, Any]) -> None:

@@ -207,9 +207,8 @@ def finish(step: Step, live: Live, state: str, info: Any, output: Any = None) ->
         if task.state in tasks.WAITS:
             tasks.drop(step, live, task, ENDED_FIRST)
     if state == CANCELLED:
-        for child in list(live.children):
-            below = step.store.lives.get(child)
-            if below is not None and below.record.state not in ENDED:
+        for below in step.store.children(live):
+            if below.record.state not in ENDED:
                 finish(step, below, CANCELLED, info)
     parent = step.store.lives.get(record.parent)
     if parent is not None:

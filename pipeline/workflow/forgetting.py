@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from .records import ENDED, SUCCESS
 from .step import Step
-from .store import ENDED_KEY, MOST_REMEMBERED, REMEMBERED, RETAINED, Live, Store
+from .store import ENDED_KEY, MOST_REMEMBERED, REMEMBERED, RETAINED, Live
 
 
 def forget(step: Step, live: Live, ending: bool = False) -> None:
@@ -18,20 +16,12 @@ def forget(step: Step, live: Live, ending: bool = False) -> None:
     top = store.lives.get(live.record.root)
     if top is None or top.record.state not in ENDED:
         return
-    tree = list(below(store, top))
+    tree = store.tree(top)
     at_rest = not any(each.open or each.record.orphans or each.record.state not in ENDED for each in tree)
     if at_rest and (top.record.state == SUCCESS or not top.record.revision):
         drop(step, tree)
     elif ending and live is top:
         store.forget_at(top.record.ended + RETAINED, top.record.id)
-
-
-def below(store: Store, live: Live) -> Iterator[Live]:
-    """An execution and all under it."""
-    yield live
-    for child in live.children:
-        if child in store.lives:
-            yield from below(store, store.lives[child])
 
 
 def drop(step: Step, tree: list[Live]) -> None:
@@ -91,4 +81,4 @@ def purge(step: Step) -> None:
         step.undoing.append(lambda when=when, execution=execution: store.forget_at(when, execution))  # type: ignore[misc]
         live = store.lives.get(execution)
         if live is not None and live.record.ended and live.record.ended + RETAINED <= when:
-            drop(step, list(below(store, live)))
+            drop(step, store.tree(live))

@@ -173,6 +173,18 @@ class Store:
         """Has an execution forgotten at ``when``."""
         heapq.heappush(self.forgetting, (when, execution))
 
+    def children(self, live: Live) -> list[Live]:
+        """The executions right under one, in an order that a restore does not change."""
+        found = [self.lives[child] for child in live.children if child in self.lives]
+        return sorted(found, key=lambda each: (each.record.started, each.record.index, each.record.id))
+
+    def tree(self, live: Live) -> list[Live]:
+        """An execution and all under it."""
+        found = [live]
+        for child in self.children(live) if live.children else ():
+            found += self.tree(child)
+        return found
+
     def pop_forgetting(self) -> tuple[int, str]:
         """Takes the next to be forgotten off."""
         return heapq.heappop(self.forgetting)

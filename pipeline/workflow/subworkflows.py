@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from pipeline.ids import identify
-
 from . import calls, executions, items
 from .records import ENDED, ERROR, IDLE, SUCCESS, Execution, Task
 from .step import Step
@@ -15,7 +13,7 @@ from .store import Live
 def call(step: Step, live: Live, task: Task, name: Any, given: dict[str, Any], index: int) -> None:
     """Starts a sub-workflow for a task. One that is unknown, or not given its input, fails the task."""
     store, record = step.store, live.record
-    child_id = identify("execution", task.id, task.attempt, index)
+    child_id = calls.action_id(task, index)
     task.action = str(name)
     if task.items < 0:
         task.running = [child_id]

@@ -1,0 +1,127 @@
+"""How many commands a second the engine applies, with no broker and no executor around it.
+
+    python tests/benchmarks/workflow/core.py [WORKFLOWS]
+
+Prints one line for each shape of workflow. A step is one record of the log.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+
+from pipeline.workflow.shard import WorkflowShard
+
+ONE = "one: {tasks: {a: {action: some.action x=1}}}"
+FIVE = """five:
+  input: [x]
+  tasks:
+    a: {action: some.action x=<% $.x %>, publish: {r: <% task().result %>}, on-success: b}
+    b: {action: some.action x=<% $.r %>, on-success: c}
+    c: {action: some.action x=<% $.r %>, on-success: d}
+    d: {action: some.action x=<% $.r %>, on-success: e}
+    e: {action: some.action x=<% $.r %>}
+"""
+FORK = (
+    "fork:\n  tasks:\n    s: {action: some.action, on-success: [%s]}\n%s    j: {join: all, action: some.action}\n"
+    % (
+        ", ".join(f"b{n}" for n in range(10)),
+        "".join(f"    b{n}: {{action: some.action, on-success: j}}\n" for n in range(10)),
+    )
+)
+
+
+def items(count: int) -> str:
+    """A workflow over ``count`` items."""
+    return f"items:\n  tasks:\n    a: {{with-items: 'i in <% range(0, {count}) %>', action: some.action i=<% $.i %>}}\n"
+
+
+def wide(count: int) -> str:
+    """A workflow of ``count`` branches that meet."""
+    names = [f"b{n}" for n in range(count)]
+    branches = "".join(f"    {name}: {{action: some.action, on-success: j}}\n" for name in names)
+    return f"wide:\n  tasks:\n{branches}    j: {{join: all, action: some.action}}\n"
+
+
+def deep(levels: int) -> str:
+    """Joins one after another, two branches each."""
+    lines = ["deep:", "  tasks:", "    j0: {action: some.action, on-success: [l0, r0]}"]
+    for n in range(levels):
+        after = f", on-success: [l{n + 1}, r{n + 1}]" if n + 1 < levels else ""
+        lines += [f"    {side}{n}: {{action: some.action, on-success: j{n + 1}}}" for side in "lr"]
+        lines.append(f"    j{n + 1}: {{join: all, action: some.action{after}}}")
+    return "\n".join(lines) + "\n"
+
+
+def main() -> None:
+    """Runs every shape."""
+    count = int(sys.argv[1]) if len(sys.argv) > 1 else 5_000
+    show("one task", ONE, "one", count)
+    show("sequence of 5", FIVE, "five", count // 4, {"x": 1})
+    show("fork and join of 10", FORK, "fork", count // 10)
+    for each in (100, 1_000, 10_000):
+        show(f"with-items over {each}", items(each), "items", max(1, count // (5 * each)))
+    for each in (100, 500):
+        show(f"join of {each}", wide(each), "wide", 2)
+    show("ten levels of joins", deep(10), "deep", count // 50)
+
+
+def show(title: str, text: str, workflow: str, count: int, given: dict[str, Any] | None = None) -> None:
+    """Runs ``count`` executions side by side, a hundred at a time, and prints the rates."""
+    shard = WorkflowShard(0)
+    definition = {"kind": "WORKFLOW", "name": workflow, "text": f"version: '2.0'\n{text}"}
+    shard.step(msgspec.json.encode({"id": "d", "command": "DEFINITION", "definition": definition}), 0, 1)
+    encode = msgspec.json.encode
+    begun = steps = tasks = done = 0
+    taken = 0.0
+    queue: list[dict[str, Any]] = []
+    clock: Callable[[], float] = time.perf_counter
+    while done < count:
+        while begun < count and begun - done < 100:
+            begun += 1
+            root = f"e{begun}"
+            start = {"command": "START", "root": root, "execution": root, "workflow": workflow}
+            queue.append({"id": root, **start, "input": given or {}})
+        values = [encode(command) for command in queue]
+        queue = []
+        produced = []
+        begin = clock()
+        for value in values:
+            steps += 1
+            produced += shard.step(value, steps, steps)
+        if steps % 1000 < 100:
+            # What a checkpoint would do twice a second.
+            for key in shard.dirty:
+                shard.encode(key)
+            shard.dirty.clear()
+        taken += clock() - begin
+        for output in produced:
+            each = output.value
+            if output.topic == "workflow.actions":
+                tasks += 1
+                place = {key: each[key] for key in ("root", "execution", "task")}
+                queue.append(
+                    {
+                        "id": f"r{each['id']}",
+                        "command": "RESULT",
+                        **place,
+                        "action": each["id"],
+                        "state": "SUCCESS",
+                        "result": 1,
+                    }
+                )
+            elif each["kind"] == "EXECUTION" and each["state"] in ("SUCCESS", "ERROR"):
+                assert each["state"] == "SUCCESS", each
+                done += 1
+    print(
+        f"{title:<24} {steps / taken:>9.0f} steps/s {tasks / taken:>9.0f} actions/s "
+        f"{count / taken:>9.1f} workflows/s"
+    )
+
+
+if __name__ == "__main__":
+    main()

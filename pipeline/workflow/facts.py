@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from pipeline.times import rfc3339
@@ -69,13 +69,12 @@ class Facts:
     def tasks(
         self, execution: str | None, recursive: bool, state: str | None, flat: bool
     ) -> list[dict[str, Any]]:
-        chosen = [self.store.lives[execution]] if execution in self.store.lives else []
-        if execution is None:
-            chosen = [live for live in self.store.lives.values() if live.record.root == self.live.record.root]
-            if not recursive:
-                chosen = [self.live]
-        elif recursive:
-            chosen = [below for live in chosen for below in self._below(live)]
+        if execution is not None:
+            chosen = [self.store.lives[execution]] if execution in self.store.lives else []
+        else:
+            chosen = [root_of(self.store, self.live)] if recursive else [self.live]
+        if recursive:
+            chosen = [below for live in chosen for below in self.store.tree(live)]
         found = [
             (live, task) for live in chosen for task in live.tasks.values() if state in (None, task.state)
         ]
@@ -84,22 +83,14 @@ class Facts:
             found = [(live, task) for live, task in found if not live.definition.tasks[task.name].workflow]
         return [described(live, task) for live, task in found]
 
-    def _below(self, live: Live) -> Iterator[Live]:
-        yield live
-        for child in live.children:
-            if child in self.store.lives:
-                yield from self._below(self.store.lives[child])
-
     def execution(self) -> dict[str, Any]:
         return execution(self.live)
 
     def executions(self, filters: Mapping[str, Any]) -> list[dict[str, Any]]:
         found = []
-        for live in self.store.lives.values():
+        # Only its own tree: which others are kept here is chance.
+        for live in self.store.tree(root_of(self.store, self.live)):
             record = live.record
-            # Only its own tree: where other trees are kept is chance.
-            if record.root != self.live.record.root:
-                continue
             told = execution(live)
             fits = (
                 filters.get("id", record.id) == record.id

@@ -45,7 +45,11 @@ fork:
     three: {action: some.action, publish: {d: {x: 1}}, on-success: some}
     other: {action: some.action, on-success: both}
     both: {join: all, action: some.action, retry: {count: 1, delay: 1}}
-    some: {join: one, with-items: 'i in <% list($.x, 2, 3) %>', action: some.action i=<% $.i %>, concurrency: 2}
+    some:
+      join: one
+      with-items: 'i in <% list($.x, 2, 3) %>'
+      action: some.action i=<% $.i %>
+      concurrency: 2
 parent:
   input: [x]
   tasks:

@@ -26,18 +26,21 @@ FIVE = """five:
     d: {action: some.action x=<% $.r %>, on-success: e}
     e: {action: some.action x=<% $.r %>}
 """
-FORK = (
-    "fork:\n  tasks:\n    s: {action: some.action, on-success: [%s]}\n%s    j: {join: all, action: some.action}\n"
-    % (
-        ", ".join(f"b{n}" for n in range(10)),
-        "".join(f"    b{n}: {{action: some.action, on-success: j}}\n" for n in range(10)),
-    )
+FORK = "\n".join(
+    [
+        "fork:",
+        "  tasks:",
+        f"    s: {{action: some.action, on-success: [{', '.join(f'b{n}' for n in range(10))}]}}",
+        *[f"    b{n}: {{action: some.action, on-success: j}}" for n in range(10)],
+        "    j: {join: all, action: some.action}",
+    ]
 )
 
 
 def items(count: int) -> str:
     """A workflow over ``count`` items."""
-    return f"items:\n  tasks:\n    a: {{with-items: 'i in <% range(0, {count}) %>', action: some.action i=<% $.i %>}}\n"
+    task = f"{{with-items: 'i in <% range(0, {count}) %>', action: some.action i=<% $.i %>}}"
+    return f"items:\n  tasks:\n    a: {task}\n"
 
 
 def wide(count: int) -> str:

@@ -42,10 +42,14 @@ GROUPS: dict[str, dict[str, str]] = {
         "resume": "let it go on",
         "cancel": "end it as CANCELLED",
         "stop": "end it as SUCCESS or ERROR",
+        "rerun": "run a task that failed again",
+        "skip": "go on without a task that failed",
+        "complete": "give the result of an action that somebody carried out",
         "effects": "let executors take work, or not",
     },
 }
-MODULES = {"pause": "operate", "resume": "operate", "cancel": "operate", "stop": "operate"}
+OPERATING = ("pause", "resume", "cancel", "stop", "rerun", "skip", "complete")
+MODULES = dict.fromkeys(OPERATING, "operate")
 
 
 def main(argv: Sequence[str] | None = None) -> int:

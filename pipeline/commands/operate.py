@@ -18,14 +18,13 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--root", metavar="ID", help="the execution that it belongs to, if it is not its own")
     parser.add_argument("--message", default="", metavar="TEXT", help="why; it is kept")
     if command == "stop":
-        parser.add_argument("--state", choices=["SUCCESS", "ERROR"], default="SUCCESS", help="how it ends")
+        parser.add_argument("--state", choices=["SUCCESS", "ERROR"], default="ERROR", help="how it ends")
     elif command in ("resume", "rerun"):
         parser.add_argument("--env", metavar="JSON|@FILE", help="values for its environment, an object")
-    if command in ("rerun", "skip", "complete", "approve"):
-        required = command != "approve"
-        parser.add_argument("--task", required=required, metavar="NAME", help="the task's name")
+    if command in ("rerun", "skip", "complete"):
+        parser.add_argument("--task", required=True, metavar="NAME", help="the task's name")
     if command == "rerun":
-        parser.add_argument("--reset", action="store_true", help="run all items again, not only the failed")
+        parser.add_argument("--failed", action="store_true", help="of its items, only those that failed")
     elif command == "complete":
         parser.add_argument("--action", metavar="ID", help="the action execution, where there are several")
         parser.add_argument("--state", choices=["SUCCESS", "ERROR"], default="SUCCESS")
@@ -46,9 +45,11 @@ def _record(args: argparse.Namespace) -> dict[str, Any]:
         "message": args.message,
     }
     given = vars(args)
-    for name in ("state", "task", "action", "reset"):
+    for name in ("state", "task", "action"):
         if given.get(name) is not None:
             record[name] = given[name]
+    if "failed" in given:
+        record["reset"] = not args.failed
     if given.get("env") is not None:
         record["env"] = _sending.mapping(args.env, "--env")
     if given.get("result") is not None:

@@ -168,7 +168,7 @@ def consumer(bootstrap: str, instance: str) -> Consumer:
             "group.instance.id": instance,
             "partition.assignment.strategy": "cooperative-sticky",
             "session.timeout.ms": 6_000,
-            "heartbeat.interval.ms": 1_500,
+            "heartbeat.interval.ms": 500,
             "enable.auto.commit": False,
             "enable.auto.offset.store": False,
             "auto.offset.reset": "earliest",

@@ -121,6 +121,11 @@ class Bench:
     def calls(self, kind: str, ids: Iterable[str]) -> list[int]:
         return [self.target.called[f"/{kind}/{id_}"] for id_ in ids]
 
+    def called(self, kind: str, ids: Iterable[str]) -> None:
+        """Returns when each of ``ids`` has been called."""
+        wanted = list(ids)
+        self.until(lambda: all(self.calls(kind, wanted)), 20, lambda: self.calls(kind, wanted))
+
     def gather(self) -> None:
         for message in self._consumer.consume(500, 0.1):
             if message.error() is None:

@@ -96,7 +96,7 @@ def test_kill_9_with_actions_in_flight_repeats_no_change(bench: Any) -> None:
             safe.append(bench.call(f"k{kill}-safe{n}", "slow", safe_rerun=True))
             quick.append(bench.call(f"k{kill}-quick{n}"))
             late.append(bench.call(f"k{kill}-late{n}", "slow"))
-        bench.until(lambda: all(bench.calls("slow", slow[-4:])), 20, lambda: bench.calls("slow", slow))
+        bench.called("slow", slow)
         worker.kill()
         worker.wait()
         worker = bench.executor(slots=16)
@@ -140,7 +140,7 @@ def test_executors_join_and_leave_and_every_action_is_done_once(bench: Any) -> N
     assert all(one == bench.results[id_][0] for id_ in ids for one in bench.results[id_])
     # The other is killed; a third takes over.
     last = [bench.call(f"blow-{n}", "slow") for n in range(6)]
-    bench.until(lambda: all(bench.calls("slow", last)), 20, lambda: "the calls")
+    bench.called("slow", last)
     third = bench.executor("third")
     second.kill()
     assert third.poll() is None
@@ -153,7 +153,7 @@ def test_a_sleeper_that_lost_its_partitions_begins_nothing_when_it_wakes(bench: 
     bench.target.delay = 1.0
     sleeper = bench.executor("sleeper", slots=3)
     running = [bench.call(f"z-running{n}", "slow") for n in range(3)]
-    bench.until(lambda: all(bench.calls("slow", running)), 20, lambda: "the calls")
+    bench.called("slow", running)
     waiting = [bench.call(f"z-waiting{n}", "slow") for n in range(12)]
     time.sleep(0.3)
     os.kill(sleeper.pid, signal.SIGSTOP)
@@ -176,7 +176,7 @@ def test_while_effects_are_off_nothing_begins_and_nothing_is_lost(bench: Any) ->
     worker = bench.executor()
     bench.wait([bench.call("e-before")])
     running = [bench.call("e-running", "slow")]
-    bench.until(lambda: all(bench.calls("slow", running)), 20, lambda: "the call")
+    bench.called("slow", running)
     bench.effects("off")
     time.sleep(0.5)
     held = [bench.call(f"e-held{n}") for n in range(10)]
@@ -198,7 +198,7 @@ def test_a_clean_stop_lets_what_runs_end(bench: Any) -> None:
     bench.target.delay = 1.5
     worker = bench.executor(slots=4)
     running = [bench.call(f"s-running{n}", "slow") for n in range(4)]
-    bench.until(lambda: all(bench.calls("slow", running)), 20, lambda: "the calls")
+    bench.called("slow", running)
     assert processes.stop(worker, 15)
     found = ends(bench.wait(running, 5))
     assert {state for state, _ in found.values()} == {"SUCCESS"}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import msgspec
@@ -12,6 +12,7 @@ from clickhouse_connect.driver.exceptions import ClickHouseError
 
 from ..errors import HistoryUnavailable, QueryRefused
 from .database import DATABASE, Database, migrate, reason
+from .guard import check
 
 #: How values travel: times as everywhere else, whole numbers as numbers.
 FORMAT: dict[str, Any] = {
@@ -25,6 +26,28 @@ ROWS = 100_000
 Rows = list[dict[str, Any]]
 
 
+class _Asker:
+    """One client that several threads share by turns, replaced once a query of it has failed."""
+
+    def __init__(self, make: Callable[[], Client]) -> None:
+        self._make = make
+        self._client = make()
+        self._lock = threading.Lock()
+
+    def ask(self, sql: str, form: str, parameters: Mapping[str, Any]) -> bytes:
+        with self._lock:
+            try:
+                return bytes(self._client.raw_query(sql, fmt=form, parameters=dict(parameters) or None))
+            except ClickHouseError:
+                # In process, what a failed query had answered so far would come before the next answer.
+                self._client.close()
+                self._client = self._make()
+                raise
+
+    def close(self) -> None:
+        self._client.close()
+
+
 class Reading:
     """Reads what the sink wrote; used by several threads, which wait for one another.
 
@@ -34,28 +57,22 @@ class Reading:
 
     def __init__(self, database: Database, *, seconds: int = SECONDS, rows: int = ROWS) -> None:
         """Raises ``HistoryUnavailable``."""
-        self._client = database.client(DATABASE, **FORMAT)
-        self._analyst = database.analyst(seconds=seconds, rows=rows, **FORMAT)
-        self._lock = threading.Lock()
-        self._analyst_lock = threading.Lock()
+        self._own = _Asker(lambda: database.client(DATABASE, **FORMAT))
+        self._analyst = _Asker(lambda: database.analyst(seconds=seconds, rows=rows, **FORMAT))
 
     def rows(self, sql: str, **parameters: Any) -> Rows:
         """The rows of ``sql``, with ``{name:Type}`` in it bound. Raises ``HistoryUnavailable``."""
         try:
-            with self._lock:
-                answer = _ask(self._client, sql, "JSONEachRow", parameters)
+            answer = self._own.ask(sql, "JSONEachRow", parameters)
         except (ClickHouseError, OSError) as error:
             raise HistoryUnavailable(f"ClickHouse: {reason(error)}") from error
         return msgspec.json.decode(b"[" + b",".join(answer.splitlines()) + b"]", type=Rows)
 
     def sql(self, query: str) -> dict[str, Any]:
         """``columns`` (name and type) and ``rows`` of an analyst's query. Raises ``QueryRefused``."""
-        query = query.strip().rstrip(";").rstrip()
-        if not query:
-            raise QueryRefused("the query is empty; try: SELECT * FROM faultline.alarms_now")
+        query = check(query)
         try:
-            with self._analyst_lock:
-                answer = _ask(self._analyst, query, "JSONCompact", {})
+            answer = self._analyst.ask(query, "JSONCompact", {})
             found = msgspec.json.decode(answer)
         except (ClickHouseError, OSError) as error:
             raise QueryRefused(explain(reason(error))) from error
@@ -65,7 +82,7 @@ class Reading:
 
     def close(self) -> None:
         """Closes the clients; the files are then free for another process."""
-        self._client.close()
+        self._own.close()
         self._analyst.close()
 
 
@@ -90,7 +107,3 @@ def explain(message: str) -> str:
     if "(UNKNOWN_TABLE)" in message:
         return f"{message} (SHOW TABLES FROM faultline lists them)"
     return message
-
-
-def _ask(client: Client, sql: str, fmt: str, parameters: Mapping[str, Any]) -> bytes:
-    return bytes(client.raw_query(sql, fmt=fmt, parameters=dict(parameters) or None))

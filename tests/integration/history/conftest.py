@@ -62,7 +62,8 @@ class Records:
         status = "ACTIVE" if op in ("RAISED", "CHANGED", "REPEATED", "IGNORED") else "CLEARED"
         alarm = {
             "source": "nagios", "name": name, "severity": "CRITICAL", "operational_severity": "CRITICAL",
-            "status": status, "resource": {"type": kind, "id": identity}, "attributes": {"a": 1}, "episode": 1,
+            "status": status, "resource": {"type": kind, "id": identity}, "attributes": {"a": 1},
+            "episode": 1,
             **fields,
         }  # fmt: skip
         key = f"nagios/{name}@{on}"
@@ -117,6 +118,11 @@ def records() -> Records:
     return Records()
 
 
+@pytest.fixture(scope="module")
+def incident_records() -> Records:
+    return Records()
+
+
 def produce(
     bootstrap: str, written: list[tuple[str, str, Any]], rename: Callable[[str], str] = lambda topic: topic
 ) -> None:
@@ -144,7 +150,6 @@ from pipeline.codec import Codec
 from pipeline.history import rows
 from pipeline.history.database import local, migrate
 from pipeline.history.feed import Feed
-from pipeline.history.letters import Letters
 from pipeline.history.sink import Sink
 from pipeline.history.writer import Writer
 from pipeline.kafka.reader import consumer
@@ -157,8 +162,10 @@ halt = threading.Event()
 signal.signal(signal.SIGTERM, lambda *_: halt.set())
 mappers = {name: rows.MAPPERS[topic] for topic, name in topics.items()}
 with consumer(bootstrap, "history-test") as reader:
-    feed = Feed(reader, AdminClient({"bootstrap.servers": bootstrap}), tuple(mappers), lambda log: writer.next.get(log, 0))
-    sink = Sink(feed, writer, Codec(), lambda letter: print("letter", letter.topic, letter.offset, flush=True), mappers)
+    admin = AdminClient({"bootstrap.servers": bootstrap})
+    feed = Feed(reader, admin, tuple(mappers), lambda log: writer.next.get(log, 0))
+    aside = lambda letter: print("letter", letter.topic, letter.offset, flush=True)
+    sink = Sink(feed, writer, Codec(), aside, mappers)
     work = threading.Thread(target=sink.run, args=(halt,))
     work.start()
     print("ready", flush=True)

@@ -96,8 +96,10 @@ def test_a_record_that_was_sent_twice_counts_once_in_the_views(
     topic: Make, send: Any, sink: Any, ask: Any, records: Any
 ) -> None:
     names = {
-        "graph.journal": topic("journal"), "alarms.deduced": topic("deduced"), "workflow.steps": topic("steps")
-    }  # fmt: skip
+        "graph.journal": topic("journal"),
+        "alarms.deduced": topic("deduced"),
+        "workflow.steps": topic("steps"),
+    }
     records.journal(records.entity("nova.host/h"), records.alarm("DOWN", "nova.host/h"))
     records.deduced("suspect", "nova.host/h")
     first = list(records.written)
@@ -116,7 +118,8 @@ def test_a_record_that_was_sent_twice_counts_once_in_the_views(
         "SELECT count() AS rows FROM faultline.alarms",
         "SELECT key, status, deduced FROM faultline.alarms_now ORDER BY key",
         "SELECT key FROM faultline.entities_now",
-        "SELECT id, workflow, state, input, output, ended_at IS NOT NULL AS ended FROM faultline.executions_now",
+        "SELECT id, workflow, state, input, output, ended_at IS NOT NULL AS ended"
+        " FROM faultline.executions_now",
     )
     assert rows == [{"rows": 6}]
     assert alarms == [

@@ -57,7 +57,8 @@ Aggregate = tuple[str | None, str | None, str | None]
 class Step:
     """What one record does. ``now`` is the domain's clock; ``journal`` collects the
     changes that are told as they happen, the ``*_before`` dicts what is compared at
-    the end, so that only the record's net effect is told."""
+    the end, so that only the record's net effect is told. ``salt`` keeps the ids of a
+    further step over the same record apart."""
 
     input: Input
     partition: int
@@ -65,6 +66,7 @@ class Step:
     now: str
     values: Values
     undo: Undo = field(default_factory=Undo)
+    salt: str = ""
     changes: list[Change] = field(default_factory=list)
     journal: list[dict[str, Any]] = field(default_factory=list)
     dirty: set[str] = field(default_factory=set)

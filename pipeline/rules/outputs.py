@@ -82,7 +82,7 @@ def _alarm(
     operational = step.values.severity(DEDUCED, severity)[1]
     resource = {"type": fact.target.type, "id": fact.target.id}
     record = step.input
-    id_ = identify("alarm", step.partition, step.offset, domain, fact.key, status, severity)
+    id_ = _identify(step, "alarm", domain, fact.key, status, severity)
     value = {
         "id": id_,
         "time": record.time,
@@ -242,7 +242,7 @@ def _shown(step: Step, entry: dict[str, Any]) -> dict[str, Any]:
 
 def _journal(step: Step, domain: str, changes: list[dict[str, Any]]) -> Output:
     record = step.input
-    id_ = identify("journal", step.partition, step.offset, domain)
+    id_ = _identify(step, "journal", domain)
     value: dict[str, Any] = {
         "id": id_,
         "time": record.time,
@@ -259,6 +259,11 @@ def _journal(step: Step, domain: str, changes: list[dict[str, Any]]) -> Output:
     if record.time < step.now:
         value["late"] = True
     return Output("graph.journal", domain, id_, record.time, value)
+
+
+def _identify(step: Step, kind: str, *causes: str) -> str:
+    salt = (step.salt,) if step.salt else ()
+    return identify(kind, step.partition, step.offset, *causes, *salt)
 
 
 def _order(fact: Fact) -> tuple[Any, ...]:

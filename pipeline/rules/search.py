@@ -28,7 +28,7 @@ class Search:
         """Every match of ``clause`` in which the vertices of ``bound`` stand at those places."""
         bind: list[Vertex | None] = [None] * len(clause.tests)
         for number, vertex in bound.items():
-            if not clause.fits(number, vertex):
+            if vertex in bind or not clause.fits(number, vertex):
                 return []
             bind[number] = vertex
         found: list[tuple[Vertex, ...]] = []

@@ -55,26 +55,41 @@ class GraphShard:
         if record.mark is not None:
             self._mark(record)
             return []
-        made: list[Output] = []
-        while True:
-            step = Step(record, self.partition, position, self.clock.now or record.at, self.engine.values)
-            try:
-                made += self._apply(step)
-                break
-            except RuleFailed as failure:
-                step.undo.rollback()
-                made += self._set_aside(record, position, failure)
-            except InvalidRecord:
-                step.undo.rollback()
-                raise
-            except Exception as error:
-                step.undo.rollback()
-                raise InvalidRecord("failed", f"{type(error).__name__}: {error}") from error
+        made = self._whole(record, position)
         if origin is not None:
             self.origins[place] = origin.offset
             self.dirty.add("\x1f".join(("o", *map(str, place))))
-        self._count(step.outcome)
         return made
+
+    def _whole(self, record: Input, position: int) -> list[Output]:
+        """Applies a record whole or not at all; rules that fail over it are set aside first."""
+        failures: list[RuleFailed] = []
+        while True:
+            undo = Undo()
+            now = self.clock.now or record.at
+            try:
+                made: list[Output] = []
+                for failure in failures:
+                    aside = Step(
+                        record, self.partition, position, now, self.engine.values, undo, failure.rule
+                    )
+                    made += self._set_aside(aside, failure)
+                step = Step(record, self.partition, position, now, self.engine.values, undo)
+                made += self._apply(step)
+            except RuleFailed as failure:
+                undo.rollback()
+                if any(failure.rule == known.rule for known in failures):
+                    raise InvalidRecord("failed", str(failure)) from failure
+                failures.append(failure)
+            except InvalidRecord:
+                undo.rollback()
+                raise
+            except Exception as error:
+                undo.rollback()
+                raise InvalidRecord("failed", f"{type(error).__name__}: {error}") from error
+            else:
+                self._count(step.outcome)
+                return made
 
     def encode(self, key: str) -> bytes | None:
         """The current value of a table key."""
@@ -283,11 +298,10 @@ class GraphShard:
                     }
                 )
 
-    def _set_aside(self, record: Input, position: int, failure: RuleFailed) -> list[Output]:
+    def _set_aside(self, step: Step, failure: RuleFailed) -> list[Output]:
         """Marks a rule that failed and takes its work back, as a change of its own before the record."""
-        step = Step(record, self.partition, position, self.clock.now or record.at, self.engine.values)
         rule = self.rules.rules[failure.rule]
-        reason = f"{failure.reason} (at record {record.id})"
+        reason = f"{failure.reason} (at record {step.input.id})"
         step.undo.set(rule, "failed", reason)
         agenda = Agenda()
         recompile(step, self.rules, agenda, self.graphs.values())

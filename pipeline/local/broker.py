@@ -24,7 +24,7 @@ from pathlib import Path
 
 from ..errors import BrokerUnavailable
 from ..resources import shipped
-from . import java, processes
+from . import java, ports, processes
 
 log = logging.getLogger(__name__)
 
@@ -84,14 +84,14 @@ def start(directory: Path, *, port: int | None = None, timeout: float = START_TI
     last = _last_ports(directory)
     with _sole_owner(directory) as lock:
         for attempt in range(3):
-            ports = _choose(port, last if attempt == 0 else None)
+            listen = _choose(port, last if attempt == 0 else None)
             try:
-                return _launch(directory, program, ports, timeout, lock)
+                return _launch(directory, program, listen, timeout, lock)
             except BrokerUnavailable as error:
                 # Between choosing a port and binding it another process may take it.
                 if port is not None or attempt == 2 or ADDRESS_IN_USE not in str(error):
                     raise
-                log.info("port %d was taken meanwhile; trying another", ports[0])
+                log.info("port %d was taken meanwhile; trying another", listen[0])
     raise AssertionError("unreachable")
 
 
@@ -129,9 +129,9 @@ def _sole_owner(directory: Path) -> Iterator[int]:
 
 
 def _launch(
-    directory: Path, program: Sequence[str], ports: tuple[int, int], timeout: float, lock: int | None = None
+    directory: Path, program: Sequence[str], listen: tuple[int, int], timeout: float, lock: int | None = None
 ) -> Broker:
-    properties = _write_properties(directory, ports)
+    properties = _write_properties(directory, listen)
     output, journal = directory / "broker.out", directory / "broker.log"
     output.unlink(missing_ok=True)
     command = [*program, f"-Dfaultline.log={journal}", _log4j()]
@@ -143,7 +143,7 @@ def _launch(
         directory=directory,
         keep=() if lock is None else (lock,),
     )
-    broker = Broker(directory, ports[0], process)
+    broker = Broker(directory, listen[0], process)
     try:
         _await(broker, timeout)
     except BaseException as error:
@@ -152,7 +152,7 @@ def _launch(
         if isinstance(error, BrokerUnavailable):
             raise BrokerUnavailable(f"{error}\n{_last_words(journal, size, output)}") from None
         raise
-    _write_whole(directory / "ports.json", json.dumps({"broker": ports[0], "controller": ports[1]}))
+    _write_whole(directory / "ports.json", json.dumps({"broker": listen[0], "controller": listen[1]}))
     return broker
 
 
@@ -204,8 +204,8 @@ def _format(directory: Path, command: Sequence[str], properties: Path) -> None:
         )
 
 
-def _write_properties(directory: Path, ports: tuple[int, int]) -> Path:
-    broker, controller = ports
+def _write_properties(directory: Path, listen: tuple[int, int]) -> Path:
+    broker, controller = listen
     own = {
         "listeners": f"PLAINTEXT://127.0.0.1:{broker},CONTROLLER://127.0.0.1:{controller}",
         "advertised.listeners": f"PLAINTEXT://127.0.0.1:{broker}",
@@ -231,9 +231,9 @@ def _train(program: Sequence[str], archive: Path) -> None:
         directory.mkdir()
         try:
             command = [*program, *QUIET, f"-Dfaultline.log={directory / 'format.log'}", _log4j()]
-            ports = _choose(None, None)
-            _format(directory, command, _write_properties(directory, ports))
-            broker = _launch(directory, recording, ports, START_TIMEOUT)
+            listen = _choose(None, None)
+            _format(directory, command, _write_properties(directory, listen))
+            broker = _launch(directory, recording, listen, START_TIMEOUT)
             broker.stop(60.0)  # the archive is written at the end
             fresh.replace(archive)
         except (OSError, BrokerUnavailable) as error:
@@ -260,29 +260,20 @@ def _last_words(journal: Path, size: int, output: Path) -> str:
 
 def _last_ports(directory: Path) -> tuple[int, int] | None:
     try:
-        ports = json.loads((directory / "ports.json").read_text(encoding="utf-8"))
-        return int(ports["broker"]), int(ports["controller"])
+        kept = json.loads((directory / "ports.json").read_text(encoding="utf-8"))
+        return int(kept["broker"]), int(kept["controller"])
     except (OSError, ValueError, KeyError, TypeError):
         return None
 
 
 def _choose(port: int | None, last: tuple[int, int] | None) -> tuple[int, int]:
     """Where to listen: the wished port and the last ones as far as they are free."""
-    wished = (port or (last[0] if last else 0), last[1] if last else 0)
-    chosen: list[int] = []
-    with contextlib.ExitStack() as held:
-        for number in wished:
-            probe = held.enter_context(socket.socket())
-            # As the broker does: a port whose old connections only linger is free.
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind(("127.0.0.1", number))
-            except OSError as error:
-                if number == port:
-                    raise BrokerUnavailable(f"port {port} of 127.0.0.1 cannot be used: {error}") from error
-                probe.bind(("127.0.0.1", 0))
-            chosen.append(probe.getsockname()[1])
-    return chosen[0], chosen[1]
+    if port is not None and not ports.is_free(port):
+        raise BrokerUnavailable(f"port {port} of 127.0.0.1 is taken by another process")
+    if last is not None and port is None and ports.is_free(last[0]):
+        port = last[0]
+    controller = last[1] if last is not None and ports.is_free(last[1]) else ports.free()
+    return port or ports.free(), controller
 
 
 def _write_whole(path: Path, text: str) -> None:

@@ -12,7 +12,6 @@ import logging
 import os
 import secrets
 import signal
-import socket
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -26,7 +25,7 @@ from ..errors import AlreadyRunning, BrokerUnavailable, FaultlineError
 from ..kafka import topics
 from ..settings import Settings
 from . import broker as brokers
-from . import children, definitions, instance, processes, readiness
+from . import children, definitions, instance, ports, processes, readiness
 from .children import Child
 
 log = logging.getLogger(__name__)
@@ -132,7 +131,7 @@ def _start(pipeline: Pipeline, stopped: Callable[[], bool]) -> None:
     settings = pipeline.settings = replace(
         given,
         kafka=bootstrap,
-        api=given.api or f"http://127.0.0.1:{_free_port()}",
+        api=given.api or f"http://127.0.0.1:{ports.free()}",
         token=given.token or secrets.token_urlsafe(24),
     )
     pipeline.children = children.prepare(settings, ROLES, settings.data / "logs")
@@ -240,9 +239,3 @@ def _claim(directory: Path) -> IO[str]:
     file.write(str(os.getpid()))
     file.flush()
     return file
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
+from importlib import import_module
 from typing import Any
 from uuid import uuid4
 
@@ -93,6 +94,8 @@ async def execute(options: Options, stop: asyncio.Event) -> None:
                 consumer = intake.consumer(options.bootstrap, options.instance)
                 desk.intake = Intake(consumer, desk, loop, hold=not desk.effects)
                 reading = _thread(desk, desk.intake.run, "intake")
+                # Its import takes long enough to be felt by whatever runs when the first request is made.
+                await asyncio.to_thread(import_module, "pipeline.actions.http")
                 await _first(desk, stop)
             await _finish(desk, options, reading)
         finally:

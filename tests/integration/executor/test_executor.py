@@ -167,8 +167,8 @@ def test_a_sleeper_that_lost_its_partitions_begins_nothing_when_it_wakes(bench: 
     assert max(bench.calls("slow", running + waiting) + bench.calls("quick", more)) == 1
     assert [found[id_] for id_ in running] == [UNKNOWN] * 3
     assert {found[id_][0] for id_ in waiting} <= {"SUCCESS", "ERROR"}
-    # Its own word comes late, as another record.
-    assert all(len(bench.results[id_]) <= 2 for id_ in running)
+    # Its own word comes late, as another record; either may be sent again, as the same.
+    assert all(len({one["id"] for one in bench.results[id_]}) <= 2 for id_ in running)
 
 
 def test_while_effects_are_off_nothing_begins_and_nothing_is_lost(bench: Any) -> None:

@@ -288,6 +288,41 @@ Correlation.TestCase.settings = settings(
 TestCorrelation = Correlation.TestCase
 
 
+@pytest.mark.parametrize("seed", range(max(1, STEPS // 500)))
+def test_long_histories(seed: int) -> None:
+    """Denser than what Hypothesis draws: all rules live, many alarms, deletions in between."""
+    draw = random.Random(seed)
+    machine = Correlation()
+    for name in sorted(BY_NAME):
+        machine.add_rule(name)
+    refs = [entity("host", name) for name in HOSTS] + [entity("vm", name) for name in VMS]
+    for _ in range(250):
+        back, source, kind = draw.choice((0, 0, 0, 1, 5)), draw.choice(("nova", "other")), draw.random()
+        if kind < 0.2:
+            state = draw.choice((None, "ACTIVE", "ERROR", "SUBOPTIMAL"))
+            machine.put_entity(draw.choice(refs), state, draw.choice(("r1", "r2")), back, source)
+        elif kind < 0.26:
+            machine.delete_entity(draw.choice(refs), back, source)
+        elif kind < 0.55:
+            op = draw.choice(("UPSERT", "UPSERT", "DELETE"))
+            machine.relate(draw.choice(refs[:3]), draw.choice(refs), op, back, source)
+        elif kind < 0.9:
+            word, status = draw.choice(("WARNING", "CRITICAL")), draw.choice(("ACTIVE", "ACTIVE", "CLEARED"))
+            machine.alarm(draw.choice("xy"), draw.choice(refs), word, status, back)
+        elif kind < 0.94:
+            machine.add_rule(draw.choice(sorted(BY_NAME)))
+        elif kind < 0.96:
+            machine.remove_rule(draw.choice(sorted(BY_NAME)))
+        elif kind < 0.98:
+            machine.restore(draw.randrange(1000))
+        else:
+            before = document(machine.shard)
+            record = {**draw.choice(machine.records), "id": "broken", "time": moment(59)}
+            broken(machine.shard, encoded(record), machine.position, draw.randrange(60))
+            assert document(machine.shard) == before
+        machine.equals_from_scratch()
+
+
 def history(seed: int) -> list[dict[str, Any]]:
     """Records of a random incident."""
     draw = random.Random(seed)

@@ -94,11 +94,19 @@ def collection_off() -> Iterator[None]:
 
 def extent(bootstrap: str, topic: str, partitions: Collection[int], name: str) -> dict[int, tuple[int, int]]:
     """Each partition's first offset and its next one. Raises ``CheckpointFailed``."""
-    found = {}
     with consumer(bootstrap, name) as reader:
-        for number in partitions:
-            try:
-                found[number] = reader.get_watermark_offsets(TopicPartition(topic, number), timeout=PATIENCE)
-            except KafkaException as error:
-                raise CheckpointFailed(f"cannot ask for the extent of {topic}[{number}]: {error}") from error
-    return found
+        deadline = time.monotonic() + PATIENCE
+        return {number: _extent(reader, TopicPartition(topic, number), deadline) for number in partitions}
+
+
+def _extent(reader: Consumer, place: TopicPartition, deadline: float) -> tuple[int, int]:
+    while True:
+        try:
+            begin, end = reader.get_watermark_offsets(place, timeout=5.0)
+            return begin, end
+        except KafkaException as error:
+            # A topic just made, or a broker just started, has no leader for a moment, and the
+            # client does not call that worth another try.
+            if time.monotonic() > deadline:
+                raise CheckpointFailed(f"cannot ask for the extent of {place}: {error}") from error
+            time.sleep(0.05)

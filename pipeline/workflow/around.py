@@ -97,10 +97,7 @@ def again(step: Step, live: Live, task: Task, retry: Retry, reading: Any, was: s
 
 
 def rerun(step: Step, live: Live, task: Task) -> None:
-    """The next attempt of a task."""
-    if live.record.state == PAUSED:
-        step.task_state(live, task, IDLE)
-        return
+    """The next attempt of a task; in an execution that is held, on resume."""
     if live.record.state in ENDED or task.state in ENDED:
         return
     step.touch(task)
@@ -108,11 +105,19 @@ def rerun(step: Step, live: Live, task: Task) -> None:
     task.published = {}
     task.result = None
     task.done = task.begun = task.failed = 0
+    if live.record.state == PAUSED:
+        step.task_state(live, task, IDLE)
+    else:
+        go(step, live, task)
+
+
+def go(step: Step, live: Live, task: Task) -> None:
+    """Runs a task that waited; a join that had failed looks at its branches again."""
     if task.dead and live.definition.tasks[task.name].join is not None:
         step.change_task(live, task, WAITING, None)
         joins.look_again(step, live, task)
-        return
-    tasks.run(step, live, task)
+    else:
+        tasks.run(step, live, task)
 
 
 def delayed(step: Step, live: Live, task: Task, kind: str, delay: float, was: str | None = None) -> None:
@@ -154,10 +159,10 @@ def fired(step: Step, command: dict[str, Any]) -> None:
         tasks.complete(step, live, task, ERROR, f"Task timed out [timeout(s)={limit}].")
     elif timer.kind == WAIT_AFTER:
         tasks.complete(step, live, task, task.end, task.end_info)
-    elif live.record.state == PAUSED:
-        step.task_state(live, task, IDLE)
     elif timer.kind == RETRY:
         rerun(step, live, task)
+    elif live.record.state == PAUSED:
+        step.task_state(live, task, IDLE)
     else:
         tasks.run(step, live, task)
 

@@ -15,9 +15,10 @@ from .forgetting import forget
 from .model import TaskDefinition
 from .records import CANCELLED, ERROR, RUNNING, SUCCESS, Task
 from .scope import Scope
-from .step import ACTIONS, Step
+from .step import ACTIONS, LARGEST, Step, fitting
 from .store import Live
 
+SEEN = 64
 STATES = frozenset({SUCCESS, ERROR, CANCELLED})
 
 
@@ -65,6 +66,7 @@ def dispatch(
     if isinstance(defaults, Mapping) and isinstance(defaults.get(name), Mapping):
         given = {**evaluate(dict(defaults[name]), reading), **given}
     items_of = bool(definition.with_items)
+    fitting(given, f"the input of {name}")
     call_id = action_id(task, index)
     task.action = name
     if not items_of:
@@ -132,37 +134,37 @@ def tell(
 def result(step: Step, command: dict[str, Any]) -> None:
     """A RESULT: the first one of an action counts, a later one is told as late."""
     live = step.store.lives.get(command.get("execution", ""))
-    if live is None:
+    task = live.tasks.get(command.get("task", "")) if live else None
+    if live is None or task is None:
         return
     call_id = command["action"]
-    state = command["state"]
-    task = live.tasks.get(command.get("task", ""))
-    if call_id in live.record.orphans:
-        late(step, live, call_id, state, command)
+    index = running_index(live, task, call_id)
+    if index is None:
+        late(step, live, task, call_id, command)
         return
-    if task is None:
-        return
-    value = command.get("result")
+    state, value = command["state"], command.get("result")
+    if step.size > LARGEST:
+        state, value = ERROR, f"the result has {step.size} bytes; a record holds {LARGEST}"
     if state == SUCCESS:
         try:
             value = adhoc.output(step, live, task, value)
         except ExpressionError as error:
             state, value = ERROR, str(error)
-    more = {"result": step.large(value)}
+    more = {"result": step.large(value), "ended_at": step.text}
     if command.get("started_at"):
         more["started_at"] = command["started_at"]
-    more["ended_at"] = step.text
+    tell(step, live, task, call_id, task.action, state, RUNNING, index, more)
     if task.items >= 0:
-        index = items.index_of(live, task, call_id)
-        if index is None:
-            return
-        tell(step, live, task, call_id, task.action, state, RUNNING, index, more)
         items.done(step, live, task, call_id, index, state, value)
-        return
-    if call_id not in task.running:
-        return
-    tell(step, live, task, call_id, task.action, state, RUNNING, 0, more)
-    finished(step, live, task, call_id, state, value, "action_ex_id")
+    else:
+        finished(step, live, task, call_id, state, value, "action_ex_id")
+
+
+def running_index(live: Live, task: Task, call_id: str) -> int | None:
+    """Which item (0 without items) a running call is for; None when none such is waited for."""
+    if task.items >= 0:
+        return items.index_of(live, task, call_id)
+    return 0 if call_id in task.running else None
 
 
 def finished(
@@ -172,6 +174,7 @@ def finished(
     step.touch(task)
     task.running = []
     task.done += 1
+    task.outcome = state
     task.result = value
     info = None
     if state != SUCCESS:
@@ -181,22 +184,44 @@ def finished(
     tasks.complete(step, live, task, state, info)
 
 
-def late(step: Step, live: Live, call_id: str, state: str, command: dict[str, Any]) -> None:
-    """A result that nobody waits for any more is told, and changes nothing."""
+def late(step: Step, live: Live, task: Task, call_id: str, command: dict[str, Any]) -> None:
+    """A result that nobody waits for is told once and changes nothing; the same one again is nothing."""
+    record = live.record
+    abandoned = call_id in record.orphans
+    if not abandoned and (command["id"] in record.seen or not contradicts(live, task, call_id, command)):
+        return
     record = step.execution(live)
-    record.orphans = [each for each in record.orphans if each != call_id]
+    kind = "ACTION" if abandoned else "LATE"
+    if abandoned:
+        record.orphans = [each for each in record.orphans if each != call_id]
+    else:
+        record.seen = [*record.seen[-SEEN + 1 :], command["id"]]
     fields = {
-        "state_info": "late: the task had ended",
+        "state_info": "late: its task had ended" if abandoned else "late: the action had ended",
         "from": RUNNING,
         "action": call_id,
-        "task": command.get("task"),
+        "task": task.id,
+        "task_name": task.name,
         "workflow": record.workflow,
+        "attempt": task.attempt,
         "late": True,
         "result": step.large(command.get("result")),
         "ended_at": step.text,
     }
-    step.tell(record.root, record.id, "ACTION", str(command.get("name", "")), state, fields)
-    forget(step, live)
+    step.tell(record.root, record.id, kind, task.action, command["state"], fields)
+    if abandoned:
+        forget(step, live)
+
+
+def contradicts(live: Live, task: Task, call_id: str, command: dict[str, Any]) -> bool:
+    """Whether a call of the present attempt has ended otherwise than ``command`` says."""
+    said = (command["state"], command.get("result"))
+    if task.items >= 0:
+        index = items.index_of_ended(live, task, call_id)
+        return index is not None and items.outcome(live, task, index) not in (("", None), said)
+    if call_id != action_id(task, 0) or not task.done:
+        return False
+    return (task.outcome, task.result) != said
 
 
 def abandon(step: Step, live: Live, task: Task) -> None:

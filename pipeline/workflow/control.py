@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from . import calls, executions, tasks, transitions
+from . import around, calls, executions, tasks, transitions
 from .records import CANCELLED, CHUNK, ENDED, ERROR, IDLE, PAUSED, RUNNING, SKIPPED, SUCCESS, Chunk, Task
 from .step import Step
 from .store import Live
@@ -38,7 +38,7 @@ def pausing(step: Step, command: dict[str, Any]) -> None:
     """A PAUSE."""
     live = known(step, command)
     if live is not None:
-        pause(step, live, command.get("message"))
+        pause(step, live, command.get("message") or None)
 
 
 def resuming(step: Step, command: dict[str, Any]) -> None:
@@ -85,7 +85,7 @@ def take_up(step: Step, live: Live) -> None:
         if record.state != RUNNING:
             return
         if task.state == IDLE:
-            tasks.run(step, live, task)
+            around.go(step, live, task)
         elif task.state in ENDED and not task.processed:
             tasks.go_on(step, live, task)
     executions.check(step, live)
@@ -95,7 +95,7 @@ def cancelling(step: Step, command: dict[str, Any]) -> None:
     """A CANCEL: ends as CANCELLED, with all under it. Actions that run are not killed."""
     live = known(step, command)
     if live is not None and live.record.state not in ENDED:
-        executions.finish(step, live, CANCELLED, command.get("message") or "Cancelled")
+        executions.finish(step, live, CANCELLED, command.get("message") or None)
 
 
 def stopping(step: Step, command: dict[str, Any]) -> None:
@@ -107,7 +107,7 @@ def stopping(step: Step, command: dict[str, Any]) -> None:
     live = known(step, command)
     if live is None or live.record.state in ENDED:
         return
-    message = command.get("message")
+    message = command.get("message") or None
     if state == SUCCESS:
         if live.record.state == RUNNING:
             executions.succeed(step, live, message)

@@ -13,7 +13,7 @@ from .facts import branch, scope
 from .forgetting import forget
 from .model import WorkflowDefinition
 from .records import CANCELLED, ENDED, ERROR, IDLE, RUNNING, SUCCESS, WAITING, Execution, Task
-from .step import Step
+from .step import LARGE, Step, fitting
 from .store import UNKNOWN, Live
 
 LONGEST_INFO = 65_000
@@ -70,7 +70,7 @@ def refuse(step: Step, record: Execution, reason: str) -> None:
     add(step, live)
     record.ended = step.time
     record.output = {"result": reason}
-    step.execution_state(live, ERROR, reason, input=record.input, output=record.output, by=record.by)
+    step.execution_state(live, ERROR, reason, output=record.output)
     forget(step, live)
 
 
@@ -94,10 +94,9 @@ def open_(step: Step, record: Execution, definition: WorkflowDefinition) -> None
     add(step, live)
     defaults = {each.name: each.default for each in definition.input if each.optional}
     record.input = {**defaults, **record.input}
-    told: dict[str, Any] = {"input": step.large(record.input)}
-    if record.by is not None:
-        told["by"] = record.by
-    step.execution_state(live, RUNNING, None, **told)
+    if step.size > LARGE and not record.parent:
+        record.reference = step.large(record.input, "input")
+    step.execution_state(live, RUNNING, None)
     try:
         if definition.vars:
             record.context = evaluate(definition.vars, scope(step, live, None, {}))
@@ -154,6 +153,7 @@ def succeed(step: Step, live: Live, message: Any) -> None:
         output = final(live)[0]
         if live.definition.output:
             output = evaluate(live.definition.output, scope(step, live, None, output))
+        output = fitting(output, "the output")
     except ExpressionError as error:
         fail(step, live, str(error))
         return
@@ -202,7 +202,7 @@ def finish(step: Step, live: Live, state: str, info: Any, output: Any = None) ->
     record.ended = step.time
     record.output = output
     record.backlog = []
-    step.execution_state(live, state, info, output=step.large(output))
+    step.execution_state(live, state, info, output=output)
     for task in list(live.tasks.values()) if live.open else ():
         if task.state in tasks.WAITS:
             tasks.drop(step, live, task, ENDED_FIRST)

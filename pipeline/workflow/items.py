@@ -109,6 +109,20 @@ def index_of(live: Live, task: Task, call_id: str) -> int | None:
     return known(live, task).get(call_id) if task.open else None
 
 
+def index_of_ended(live: Live, task: Task, call_id: str) -> int | None:
+    """The item of a call of this attempt that has ended; None when it is no such."""
+    for index in range(task.begun):
+        if calls.action_id(task, index) == call_id:
+            return index
+    return None
+
+
+def outcome(live: Live, task: Task, index: int) -> tuple[str, Any]:
+    """How an item ended."""
+    chunk = live.chunks[task.id][index // CHUNK]
+    return chunk.states[index % CHUNK], chunk.results[index % CHUNK]
+
+
 def done(step: Step, live: Live, task: Task, call_id: str, index: int, state: str, value: Any) -> None:
     """An item has ended; the task ends with the last, or with the first that was cancelled."""
     chunk = live.chunks[task.id][index // CHUNK]

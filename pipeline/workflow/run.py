@@ -125,8 +125,8 @@ class Runner:
 
     def value(self, told: Any) -> Any:
         """A value of ``workflow.steps``, fetched from the log where it stands by reference."""
-        if isinstance(told, dict) and told.keys() == {"reference"}:
-            return msgspec.json.decode(self.log[told["reference"][2]]).get("result")
+        if isinstance(told, dict) and told.keys() == {"reference", "field"}:
+            return msgspec.json.decode(self.log[told["reference"][2]]).get(told["field"])
         return told
 
 

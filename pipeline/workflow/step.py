@@ -8,6 +8,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
+from pipeline.errors import ExpressionError
 from pipeline.events import Output
 from pipeline.ids import identify
 from pipeline.times import rfc3339
@@ -22,6 +25,16 @@ STEPS = "workflow.steps"
 ACTIONS = "workflow.actions"
 COMMANDS = "workflow.commands"
 LARGE = 64 * 1024
+LARGEST = 900 * 1024
+encoded = msgspec.json.encode
+
+
+def fitting(value: Any, what: str) -> Any:
+    """``value``, if a record can hold it. Raises ``ExpressionError`` otherwise."""
+    size = len(encoded(value))
+    if size > LARGEST:
+        raise ExpressionError(f"{what} has {size} bytes; a record holds {LARGEST}")
+    return value
 
 
 @dataclass(slots=True)
@@ -114,7 +127,11 @@ class Step:
         self.touch(record)
         was, record.state, record.state_info = record.state, state, info
         fields: dict[str, Any] = {"state_info": info, "from": was, "workflow": record.workflow, **more}
+        fields["input"] = record.reference or record.input
+        if record.by is not None:
+            fields["by"] = record.by
         if record.parent_task:
+            fields["task"] = record.parent_task
             fields["parent"] = {
                 "execution": record.parent,
                 "task": record.parent_task,
@@ -156,11 +173,11 @@ class Step:
             fields["ended_at"] = self.text
         self.tell(record.root, record.id, "TASK", task.name, task.state, fields)
 
-    def large(self, value: Any) -> Any:
-        """``value`` as it stands in ``workflow.steps``: large ones by where they came from."""
-        if self.size <= LARGE:
+    def large(self, value: Any, name: str = "result") -> Any:
+        """The field ``name`` of this record as ``workflow.steps`` has it: a large one by its place."""
+        if self.size <= LARGE or len(encoded(value)) <= LARGE:
             return value
-        return {"reference": [COMMANDS, self.partition, self.position]}
+        return {"reference": [COMMANDS, self.partition, self.position], "field": name}
 
     def execution(self, live: Live) -> Execution:
         """The record of ``live``, about to be changed."""

@@ -104,7 +104,7 @@ def end(step: Step, live: Live, task: Task, was: str) -> None:
 
 def tell_end(step: Step, live: Live, task: Task, was: str) -> None:
     """Puts out the end of a task with what it published and its result."""
-    more: dict[str, Any] = {"published": step.large(task.published)}
+    more: dict[str, Any] = {"published": task.published}
     if task.items >= 0:
         more["result"] = result(live, task) if task.bytes <= LARGE else {"items": task.items}
     elif task.done:

@@ -9,7 +9,7 @@ from .expressions import evaluate
 from .facts import branch, outbound, scope
 from .model import COMMANDS, EMPTY_CLAUSE, Clause, TaskDefinition, Transition
 from .records import CANCELLED, ENDED, ERROR, PAUSED, SKIPPED, SUCCESS, Task
-from .step import Step
+from .step import Step, fitting
 from .store import Live
 
 Command = tuple[str, dict[str, Any]]
@@ -30,7 +30,7 @@ def publish(step: Step, live: Live, task: Task) -> None:
     if not local and not everywhere:
         return
     reading = scope(step, live, task, task.context)
-    published = evaluate(local, reading)
+    published = fitting(evaluate(local, reading), "what the task publishes")
     shared = evaluate(everywhere, reading)
     step.touch(task)
     task.published = published

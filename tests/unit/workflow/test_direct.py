@@ -112,7 +112,13 @@ def test_on_complete_alone_does_not_handle_an_error(play):
 
 def test_an_unhandled_error_lets_other_branches_go_on(play):
     ran = play(
-        "wf: {tasks: {a: {action: std.fail}, b: {action: std.echo output=1 delay=5, on-success: c}, c: {action: std.noop}}}",
+        """
+        wf:
+          tasks:
+            a: {action: std.fail}
+            b: {action: std.echo output=1 delay=5, on-success: c}
+            c: {action: std.noop}
+        """
     )
     assert ran.tasks == {"a": "ERROR", "b": "SUCCESS", "c": "SUCCESS"}
     assert ran.state == "ERROR"

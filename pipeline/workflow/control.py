@@ -191,6 +191,7 @@ def reopen(step: Step, live: Live, task: Task, child: Live) -> None:
     """A task that had ended waits for its sub-workflow once more."""
     step.touch(task)
     fresh(task)
+    task.reopened = True
     if task.items < 0:
         task.done = 0
         task.running = [child.record.id]

@@ -106,6 +106,7 @@ class Task(msgspec.Struct, omit_defaults=True):
     handled: bool = False
     processed: bool = False
     timed_out: bool = False
+    reopened: bool = False
     started: int = 0
     ended: int = 0
     order: int = 0

@@ -57,6 +57,25 @@ def returned(step: Step, live: Live, task: Task, child_id: str, index: int, stat
         if items.index_of(live, task, child_id) is None:
             return
         items.done(step, live, task, child_id, index, state, value)
+        if task.reopened and task.open:
+            collect(step, live, task)
     elif child_id in task.running:
         info = value.get("result") if isinstance(value, dict) and state != SUCCESS else value
         calls.finished(step, live, task, child_id, state, value, "wf_ex_id", info)
+
+
+def collect(step: Step, live: Live, task: Task) -> None:
+    """Counts what ended while a task over sub-workflows had ended too, once none of them runs any more.
+
+    So a task that was opened again for one of them waits for that one only.
+    """
+    own = [
+        child.record
+        for child in step.store.children(live)
+        if child.record.parent_task == task.id and child.record.attempt == task.attempt
+    ]
+    if any(child.state not in ENDED for child in own):
+        return
+    for child in own:
+        if items.outcome(live, task, child.index)[0] == "":
+            step.later(returned, live, task, child.id, child.index, child.state, child.output)

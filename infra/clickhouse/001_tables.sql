@@ -184,7 +184,8 @@ ENGINE = ReplacingMergeTree
 ORDER BY (topic, topic_id, `partition`, `offset`, n)
 SETTINGS non_replicated_deduplication_window = 1000;
 
--- Rules put live, changed, withdrawn or in error: once for each partition of the log that met them.
+-- Rules and value mappings put live, changed, withdrawn or in error: once for each partition of the log
+-- that met them.
 CREATE TABLE IF NOT EXISTS faultline.rules
 (
     domain LowCardinality(String),
@@ -200,6 +201,7 @@ CREATE TABLE IF NOT EXISTS faultline.rules
     record String,
     log_partition Int32,
     log_offset Int64 CODEC(Delta, LZ4),
+    kind LowCardinality(String),
     op LowCardinality(String),
     name String,
     revision String,
@@ -239,6 +241,8 @@ CREATE TABLE IF NOT EXISTS faultline.steps
     published String,
     `by` String,
     attempt Int32,
+    `index` Int32,
+    late Bool,
     started_at Nullable(DateTime64(6, 'UTC')),
     ended_at Nullable(DateTime64(6, 'UTC')),
     INDEX executions execution TYPE bloom_filter GRANULARITY 4,
@@ -264,6 +268,7 @@ CREATE TABLE IF NOT EXISTS faultline.executions
     step String,
     root String,
     workflow LowCardinality(String),
+    parent String,
     task String,
     state LowCardinality(String),
     state_info String,
@@ -294,11 +299,13 @@ CREATE TABLE IF NOT EXISTS faultline.tasks
     step String,
     root String,
     execution String,
+    workflow LowCardinality(String),
     name LowCardinality(String),
     state LowCardinality(String),
     state_info String,
     result String,
     published String,
+    attempt Int32,
     started_at Nullable(DateTime64(6, 'UTC')),
     ended_at Nullable(DateTime64(6, 'UTC')),
     INDEX times event_time TYPE minmax GRANULARITY 1
@@ -330,6 +337,8 @@ CREATE TABLE IF NOT EXISTS faultline.actions
     input String,
     result String,
     attempt Int32,
+    `index` Int32,
+    late Bool,
     started_at Nullable(DateTime64(6, 'UTC')),
     ended_at Nullable(DateTime64(6, 'UTC')),
     INDEX times event_time TYPE minmax GRANULARITY 1

@@ -46,26 +46,27 @@ SELECT
 FROM faultline.states AS s
 GROUP BY domain, key;
 
--- Every standing match of every rule contributes an edge of its own.
+-- Several rules and matches may draw one edge: rule and match are those that were told last.
 CREATE OR REPLACE VIEW faultline.causes_now AS
 SELECT
     domain,
     source,
     target,
-    rule,
-    match,
+    argMax(c.rule, (c.epoch, c.log_offset, c.n)) AS rule,
+    argMax(c.match, (c.epoch, c.log_offset, c.n)) AS match,
     argMax(c.event_time, (c.epoch, c.log_offset, c.n)) AS event_time
 FROM faultline.causes AS c
-GROUP BY domain, source, target, rule, match
+GROUP BY domain, source, target
 HAVING argMax(c.op, (c.epoch, c.log_offset, c.n)) = 'ADDED';
 
--- since is when the alarm's present life (its episode) began.
+-- since is when the alarm's present life began and episode the number of that life: deduced alarms
+-- name it in their records, of reported ones each RAISED begins another.
 CREATE OR REPLACE VIEW faultline.alarms_now AS
 SELECT
     domain,
     key,
     deduced,
-    argMax(l.episode, l.version) AS episode,
+    if(deduced, argMax(l.episode, l.version), sum(l.lives)) AS episode,
     argMax(l.since, l.version) AS since,
     argMax(l.latest.1, l.version) AS source,
     argMax(l.latest.2, l.version) AS name,
@@ -95,7 +96,10 @@ FROM
         deduced,
         episode,
         max((a.epoch, a.log_offset, a.n)) AS version,
-        min(a.event_time) AS since,
+        uniqExactIf(a.id, a.outcome = 'RAISED') AS lives,
+        if(lives > 0,
+           argMaxIf(a.event_time, (a.epoch, a.log_offset, a.n), a.outcome = 'RAISED'),
+           min(a.event_time)) AS since,
         argMax(
             (a.source, a.name, a.severity, a.operational_severity, a.status,
              a.resource_type, a.resource_id, a.rule, a.rule_revision, a.match,
@@ -115,6 +119,7 @@ SELECT
     id,
     argMaxIf(l.root, l.version, l.root != '') AS root,
     argMaxIf(l.workflow, l.version, l.workflow != '') AS workflow,
+    argMaxIf(l.parent, l.version, l.parent != '') AS parent,
     argMaxIf(l.task, l.version, l.task != '') AS task,
     argMaxIf(l.input, l.version, l.input != '') AS input,
     argMaxIf(l.output, l.version, l.output != '') AS output,
@@ -140,6 +145,7 @@ FROM
         step,
         any(s.root) AS root,
         any(s.workflow) AS workflow,
+        any(s.parent) AS parent,
         any(s.task) AS task,
         any(s.input) AS input,
         any(s.output) AS output,
@@ -165,11 +171,13 @@ SELECT
     id,
     argMaxIf(l.root, l.version, l.root != '') AS root,
     argMaxIf(l.execution, l.version, l.execution != '') AS execution,
+    argMaxIf(l.workflow, l.version, l.workflow != '') AS workflow,
     argMaxIf(l.name, l.version, l.name != '') AS name,
     argMaxIf(l.result, l.version, l.result != '') AS result,
     argMaxIf(l.published, l.version, l.published != '') AS published,
     argMax(l.state, l.version) AS state,
     argMax(l.state_info, l.version) AS state_info,
+    argMax(l.attempt, l.version) AS attempt,
     ifNull(min(l.started_at), min(l.event_time)) AS started_at,
     if(argMax(l.state, l.version) IN ('SUCCESS', 'ERROR', 'CANCELLED', 'SKIPPED'),
        ifNull(argMax(tuple(l.ended_at), l.version).1, argMax(l.event_time, l.version)),
@@ -189,9 +197,11 @@ FROM
         step,
         any(s.root) AS root,
         any(s.execution) AS execution,
+        any(s.workflow) AS workflow,
         any(s.name) AS name,
         any(s.result) AS result,
         any(s.published) AS published,
+        any(s.attempt) AS attempt,
         any(s.state) AS state,
         any(s.state_info) AS state_info,
         any(s.started_at) AS started_at,
@@ -220,6 +230,8 @@ SELECT
     argMax(l.state, l.version) AS state,
     argMax(l.state_info, l.version) AS state_info,
     argMax(l.attempt, l.version) AS attempt,
+    argMax(l.`index`, l.version) AS `index`,
+    argMax(l.late, l.version) AS late,
     ifNull(min(l.started_at), min(l.event_time)) AS started_at,
     if(argMax(l.state, l.version) IN ('SUCCESS', 'ERROR', 'CANCELLED', 'SKIPPED'),
        ifNull(argMax(tuple(l.ended_at), l.version).1, argMax(l.event_time, l.version)),
@@ -239,6 +251,8 @@ FROM
         step,
         any(s.root) AS root,
         any(s.execution) AS execution,
+        any(s.`index`) AS `index`,
+        any(s.late) AS late,
         any(s.task) AS task,
         any(s.name) AS name,
         any(s.input) AS input,
@@ -278,6 +292,7 @@ FROM
         argMax(r.reason, (r.epoch, r.log_offset, r.n)) AS reason,
         argMax(r.event_time, (r.epoch, r.log_offset, r.n)) AS event_time
     FROM faultline.rules AS r
+    WHERE r.kind = 'RULE' AND r.op != 'REPEATED'
     GROUP BY name, log_partition
 ) AS l
 GROUP BY name

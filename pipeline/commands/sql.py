@@ -26,7 +26,7 @@ def run(args: argparse.Namespace) -> int:
         found = history.sql(args.query)
     names = [column["name"] for column in found["columns"]]
     if args.json:
-        tables.show_json([dict(zip(names, row, strict=True)) for row in found["rows"]])
+        tables.show_json(found["rows"])
     else:
-        tables.show(tables.table(names, found["rows"]))
+        tables.show(tables.table(names, [[row[name] for name in names] for row in found["rows"]]))
     return 0

@@ -22,7 +22,7 @@ class Source(Protocol):
         """What ``GET path?query`` answers; parameters that are None are left out."""
 
     def sql(self, query: str) -> dict[str, Any]:
-        """``columns`` and ``rows`` of an analyst's query."""
+        """``columns`` and ``rows`` of an analyst's query; each row is an object."""
 
 
 class Running:

@@ -12,7 +12,8 @@ from ..history.reading import Reading
 from .board import Board, Positions
 from .offsets import Extents
 
-INBOUND = ("topology.changes", "alarms.raw", "definitions.changes")
+FACTS = ("topology.changes", "alarms.raw")
+INBOUND = (*FACTS, "definitions.changes")
 KEPT = ("graph.journal", "alarms.deduced", "workflow.steps", "dead.letters")
 #: Who works on what, in the order in which a record goes through.
 STAGES: tuple[tuple[str, tuple[str, ...]], ...] = (
@@ -96,7 +97,8 @@ async def overview(sight: Sight, history: Reading) -> dict[str, Any]:
                 }
     roles = sight.board.roles()
     counts = await asyncio.to_thread(_counts, history)
-    read = sum(sum(sight.positions("ingest").get(topic, {}).values()) for topic in INBOUND)
+    ingested = sight.positions("ingest")
+    read = sum(sum(ingested.get(topic, {}).values()) for topic in FACTS)
     return {
         "roles": roles,
         "lag": lag,
@@ -107,12 +109,14 @@ async def overview(sight: Sight, history: Reading) -> dict[str, Any]:
 
 
 def _counts(history: Reading) -> dict[str, Any]:
-    """What the tables say; a record that was sent twice counts once."""
+    """What the tables say of facts, not of definitions; a record that was sent twice counts once."""
     [records] = history.rows(
-        "SELECT uniqExactIf(id, outcome NOT IN ('REPEATED', 'IGNORED')) AS applied,"
-        " uniqExactIf(id, outcome = 'IGNORED') AS ignored, uniqExactIf(id, outcome = 'REPEATED') AS repeated"
-        " FROM (SELECT id, outcome FROM faultline.changes"
-        " UNION ALL SELECT id, outcome FROM faultline.alarms WHERE NOT deduced)"
+        "SELECT uniqExactIf(place, outcome NOT IN ('REPEATED', 'IGNORED')) AS applied,"
+        " uniqExactIf(place, outcome = 'IGNORED') AS ignored,"
+        " uniqExactIf(place, outcome = 'REPEATED') AS repeated FROM ("
+        "SELECT (epoch, log_partition, log_offset) AS place, outcome FROM faultline.changes"
+        " WHERE kind != 'DOWN' UNION ALL"
+        " SELECT (epoch, log_partition, log_offset), outcome FROM faultline.alarms WHERE NOT deduced)"
     )
     [letters] = history.rows(
         "SELECT uniqExact(origin_topic, origin_partition, origin_offset) AS dead_lettered"
@@ -146,8 +150,7 @@ def _matches(roles: list[dict[str, Any]]) -> dict[str, int]:
     """Standing matches of each rule, over the partitions that somebody holds now."""
     found: dict[str, int] = {}
     for role in roles:
-        matches = role.get("counters", {}).get("matches")
-        if role.get("role") == "correlate" and role["alive"] and isinstance(matches, dict):
-            for rule, count in matches.items():
-                found[rule] = found.get(rule, 0) + count
+        if role.get("role") == "correlate" and role["alive"]:
+            for name, rule in role.get("counters", {}).get("rules", {}).items():
+                found[name] = found.get(name, 0) + rule.get("matches", 0)
     return found

@@ -96,13 +96,14 @@ def execution(history: Reading, identity: str) -> dict[str, Any]:
     if not found:
         raise NotFound(f"no execution {identity!r}; faultline executions lists the latest")
     tasks = history.rows(
-        "SELECT id, execution, name, state, state_info, result, published, started_at, ended_at"
+        "SELECT id, execution, name, state, state_info, result, published, started_at, ended_at, attempt"
         " FROM faultline.tasks_now WHERE execution = {id:String} ORDER BY started_at, `offset`",
         id=identity,
     )
     actions = history.rows(
-        "SELECT id, execution, task, name, state, state_info, input, result, attempt, started_at, ended_at"
-        " FROM faultline.actions_now WHERE execution = {id:String} ORDER BY started_at, `offset`",
+        "SELECT id, execution, task, name, state, state_info, input, result, attempt, `index`, late,"
+        " started_at, ended_at FROM faultline.actions_now"
+        " WHERE execution = {id:String} ORDER BY started_at, `offset`",
         id=identity,
     )
     children = history.rows(

@@ -69,10 +69,10 @@ class Reading:
         return msgspec.json.decode(b"[" + b",".join(answer.splitlines()) + b"]", type=Rows)
 
     def sql(self, query: str) -> dict[str, Any]:
-        """``columns`` (name and type) and ``rows`` of an analyst's query. Raises ``QueryRefused``."""
+        """``columns`` (name, type) and ``rows`` (objects) of an analyst's query. Raises ``QueryRefused``."""
         query = check(query)
         try:
-            answer = self._analyst.ask(query, "JSONCompact", {})
+            answer = self._analyst.ask(query, "JSON", {})
             found = msgspec.json.decode(answer)
         except (ClickHouseError, OSError) as error:
             raise QueryRefused(explain(reason(error))) from error

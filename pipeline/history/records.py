@@ -73,13 +73,13 @@ class Change(msgspec.Struct):
     target: str = ""
     rule: str | RuleRef | None = None
     match: Raw = Raw()
+    down: bool = False
     workflow: str = ""
     input: Raw = Raw()
     execution: str = ""
     name: str = ""
     revision: str | None = None
     reason: str | None = None
-    late: bool = False
 
 
 class JournalRecord(msgspec.Struct):
@@ -92,6 +92,8 @@ class JournalRecord(msgspec.Struct):
     source: str = ""
     record: str = ""
     position: tuple[int, int] = NOWHERE
+    origin: tuple[str, str, int, int] | None = None
+    late: bool = False
 
 
 class Cause(msgspec.Struct):
@@ -112,6 +114,12 @@ class DeducedRecord(msgspec.Struct):
     match: Raw = Raw()
     cause: Cause | None = None
     position: tuple[int, int] = NOWHERE
+
+
+class Parent(msgspec.Struct, frozen=True):
+    """The execution whose task started another one."""
+
+    execution: str = ""
 
 
 class StepRecord(msgspec.Struct, rename={"from_state": "from"}):
@@ -136,5 +144,8 @@ class StepRecord(msgspec.Struct, rename={"from_state": "from"}):
     published: Raw = Raw()
     by: Raw = Raw()
     attempt: int | None = None
+    index: int | None = None
+    late: bool = False
+    parent: Parent = Parent()
     started_at: str | None = None
     ended_at: str | None = None

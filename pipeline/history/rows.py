@@ -34,22 +34,23 @@ COLUMNS: dict[str, tuple[str, ...]] = {
     "causes": (*_LOG, "op", "source", "target", "rule", "match"),
     "states": (*_LOG, "key", "state", "aggregated_state", "operational_state", "rule", "match"),
     "starts": (*_LOG, "workflow", "input", "execution", "rule", "match"),
-    "rules": (*_LOG, "op", "name", "revision", "reason"),
+    "rules": (*_LOG, "kind", "op", "name", "revision", "reason"),
     "steps": (
         *PLACE, "id", "root", "execution", "kind", "name", "state", "state_info", "from", "task", "action",
-        "workflow", "input", "output", "result", "published", "by", "attempt", "started_at", "ended_at",
+        "workflow", "input", "output", "result", "published", "by", "attempt", "index", "late",
+        "started_at", "ended_at",
     ),
     "executions": (
-        *PLACE, "id", "step", "root", "workflow", "task", "state", "state_info", "input", "output",
+        *PLACE, "id", "step", "root", "workflow", "parent", "task", "state", "state_info", "input", "output",
         "started_by", "started_at", "ended_at",
     ),
     "tasks": (
-        *PLACE, "id", "step", "root", "execution", "name", "state", "state_info", "result", "published",
-        "started_at", "ended_at",
+        *PLACE, "id", "step", "root", "execution", "workflow", "name", "state", "state_info", "result",
+        "published", "attempt", "started_at", "ended_at",
     ),
     "actions": (
         *PLACE, "id", "step", "root", "execution", "task", "name", "state", "state_info", "input", "result",
-        "attempt", "started_at", "ended_at",
+        "attempt", "index", "late", "started_at", "ended_at",
     ),
     "dead_letters": (
         *PLACE, "id", "reason", "error", "origin_topic", "origin_partition", "origin_offset", "key", "value",
@@ -74,6 +75,7 @@ class Place:
     ingest_time: int
 
 
+DEFINITIONS = "definitions.changes"
 Headers = list[tuple[str, bytes]]
 Mapper = Callable[[Place, bytes | None, bytes | None, Headers, Rows], None]
 _decode_journal = msgspec.json.Decoder(JournalRecord).decode
@@ -95,7 +97,7 @@ def journal(place: Place, _key: bytes | None, value: bytes | None, _headers: Hea
     tail = (place.epoch, record.id, record.record, *record.position)
     made: list[tuple[str, Row]] = []
     for n, change in enumerate(record.changes):
-        found = _change(change, record.source)
+        found = _change(change, record)
         if found is not None:
             made.append((found[0], (*head, n, *tail, *found[1])))
     # Only now, so that a record that cannot be read leaves no row behind.
@@ -132,25 +134,26 @@ def step(place: Place, _key: bytes | None, value: bytes | None, _headers: Header
     started = micros(record.started_at) if record.started_at else None
     ended = micros(record.ended_at) if record.ended_at else None
     attempt = record.attempt or 0
+    index = -1 if record.index is None else record.index
     rows["steps"].append((
         *head, record.id, root, record.execution, record.kind, name, record.state, info,
         record.from_state or "", task, action, workflow, given, output, result, published, by, attempt,
-        started, ended,
+        index, record.late, started, ended,
     ))  # fmt: skip
     if record.kind == "EXECUTION":
         rows["executions"].append((
-            *head, record.execution, record.id, root, workflow or name, task, record.state, info, given,
-            output, by, started, ended,
+            *head, record.execution, record.id, root, workflow or name, record.parent.execution, task,
+            record.state, info, given, output, by, started, ended,
         ))  # fmt: skip
     elif record.kind == "TASK":
         rows["tasks"].append((
-            *head, task, record.id, root, record.execution, name, record.state, info, result, published,
-            started, ended,
+            *head, task, record.id, root, record.execution, workflow, name, record.state, info, result,
+            published, attempt, started, ended,
         ))  # fmt: skip
     elif record.kind == "ACTION":
         rows["actions"].append((
             *head, action, record.id, root, record.execution, task, name, record.state, info, given, result,
-            attempt, started, ended,
+            attempt, index, record.late, started, ended,
         ))  # fmt: skip
 
 
@@ -177,57 +180,55 @@ MAPPERS: dict[str, Mapper] = {
 }
 
 
-def _change(change: Change, source: str) -> tuple[str, Row] | None:
-    kind = change.kind
+def _change(change: Change, record: JournalRecord) -> tuple[str, Row] | None:
+    """The table and the columns beyond the record's own; None for what another topic tells."""
+    kind, alarm = change.kind, change.alarm
+    source, reason, late = record.source, change.reason or "", record.late
     if kind == "ALARM":
-        if change.deduced or change.alarm is None:
+        if change.deduced or alarm is None:
             return None  # alarms.deduced has it, with the match that explains it
-        alarm = change.alarm
         status = "CLEARED" if change.op in ("CLEARED", "REMOVED") else alarm.status
         return "alarms", _alarm(
-            alarm, change.key, source, False, status, change.rule, change.match, change.op,
-            change.reason or "", change.late,
-        )  # fmt: skip
+            alarm, change.key, source, False, status, None, change.match, change.op, reason, late
+        )
     if kind in ("REPEATED", "IGNORED"):
-        reason = change.reason or ""
-        if change.alarm is not None:
-            alarm = change.alarm
+        if alarm is not None:
             return "alarms", _alarm(
-                alarm, change.key, source, False, alarm.status, None, change.match, kind, reason, change.late
+                alarm, change.key, source, False, alarm.status, None, change.match, kind, reason, late
             )
-        return "changes", (source, kind, "", change.op, change.key, "", "", "", "", "", False, "", "", "", "",
-                           "", reason, change.late)  # fmt: skip
+        if record.origin is not None and record.origin[0] == DEFINITIONS:
+            return "rules", ("", kind, change.key, "", reason)
+        return "changes", (source, kind, "", change.op, change.key, *_NOTHING, reason, late)
     if kind == "ENTITY" and change.entity is not None:
         entity = change.entity
         return "changes", (
             source, "APPLIED", kind, change.op, change.key or f"{entity.type}/{entity.id}", entity.type,
             entity.id, entity.name or "", entity.category or "", entity.state or "", entity.placeholder,
-            _json(entity.attributes), "", "", "", "", change.reason or "", change.late,
+            _json(entity.attributes), "", "", "", "", reason, late,
         )  # fmt: skip
     if kind == "RELATIONSHIP" and change.relationship is not None:
         edge = change.relationship
         start, end = edge.source, edge.target
         return "changes", (
             source, "APPLIED", kind, change.op, change.key or f"{start.key} {edge.type} {end.key}", edge.type,
-            "", "", "", "", False, "", start.type, start.id, end.type, end.id, change.reason or "",
-            change.late,
+            "", "", "", "", False, "", start.type, start.id, end.type, end.id, reason, late,
         )  # fmt: skip
-    rule = _rule(change.rule)
+    if kind in ("RULE", "VALUES"):
+        return "rules", (kind, change.op, change.name, change.revision or "", reason)
+    rule, match = _rule(change.rule).name, _text(change.match)
     if kind == "STATE":
-        return "states", (change.key, change.state or "", change.aggregated_state or "",
-                          change.operational_state or "", rule.name, _text(change.match))  # fmt: skip
+        return "states", (
+            change.key, change.state or "", change.aggregated_state or "", change.operational_state or "",
+            rule, match,
+        )  # fmt: skip
     if kind == "CAUSE":
-        return "causes", (change.op, change.source, change.target, rule.name, _text(change.match))
+        return "causes", (change.op, change.source, change.target, rule, match)
     if kind == "WORKFLOW":
-        return "starts", (
-            change.workflow,
-            _json(change.input),
-            change.execution,
-            rule.name,
-            _text(change.match),
-        )
-    if kind == "RULE":
-        return "rules", (change.op, change.name, change.revision or "", change.reason or "")
+        return "starts", (change.workflow, _json(change.input), change.execution, rule, match)
+    if kind == "DOWN":
+        return "changes", (
+            source, "APPLIED", kind, "ADDED" if change.down else "REMOVED", change.key, *_NOTHING, rule, late
+        )  # fmt: skip
     return None
 
 
@@ -248,6 +249,8 @@ def _alarm(
 
 
 _NO_RULE = RuleRef()
+#: The columns of changes that only entities and relationships have.
+_NOTHING = ("", "", "", "", "", False, "", "", "", "", "")
 
 
 def _rule(rule: str | RuleRef | None) -> RuleRef:

@@ -184,9 +184,9 @@ def incident(pipeline: Pipeline, incident_records: Any) -> None:
     pipeline.send([("dead.letters", "k", b"\xff\x00 no text")])
     deadline = time.monotonic() + 20
     while True:
-        asked = pipeline.client.post("/api/sql", {"query": "SELECT count() FROM steps"})["rows"][0][0]
+        asked = pipeline.client.post("/api/sql", {"query": "SELECT count() FROM steps"})["rows"][0]["count()"]
         letters = pipeline.client.post("/api/sql", {"query": "SELECT count() FROM dead_letters"})["rows"][0][
-            0
+            "count()"
         ]
         alarms = pipeline.client.get("/api/alarms")
         if asked == 6 and letters == 1 and len(alarms) == 5:
@@ -223,7 +223,7 @@ def test_sql_reads_and_changes_nothing(pipeline: Pipeline, tmp_path: Path) -> No
     ask = pipeline.client.post
     written = tmp_path / "written"
     found = ask("/api/sql", {"query": "SELECT key, deduced FROM faultline.alarms_now ORDER BY key LIMIT 1;"})
-    assert found["rows"] == [["nagios/FULL@ceph.pool/p", False]]
+    assert found["rows"] == [{"key": "nagios/FULL@ceph.pool/p", "deduced": False}]
     assert [column["name"] for column in found["columns"]] == ["key", "deduced"]
     for query in (
         "INSERT INTO faultline.rules (name) VALUES ('x')",
@@ -250,11 +250,13 @@ def test_sql_reads_and_changes_nothing(pipeline: Pipeline, tmp_path: Path) -> No
         with pytest.raises(QueryRefused):
             ask("/api/sql", {"query": query})
         # A refused query leaves nothing behind in the next one's answer.
-        assert ask("/api/sql", {"query": "SELECT 7"})["rows"] == [[7]]
+        assert ask("/api/sql", {"query": "SELECT 7 AS n"})["rows"] == [{"n": 7}]
     assert not written.exists()
     with pytest.raises(InvalidCall):
         ask("/api/sql", {"sql": "SELECT 1"})
-    assert ask("/api/sql", {"query": "SELECT count() FROM alarms WHERE outcome = 'RAISED'"})["rows"] == [[3]]
+    assert ask("/api/sql", {"query": "SELECT count() AS n FROM alarms WHERE outcome = 'RAISED'"})["rows"] == [
+        {"n": 3}
+    ]
 
 
 @pytest.mark.usefixtures("incident")
@@ -363,7 +365,9 @@ def test_status_counts_and_names_who_lags(pipeline: Pipeline) -> None:
         lagging = pipeline.client.get("/api/status", wait="0.3")
         assert (lagging["settled"], lagging["lagging"]) == (False, role)
         assert "1 records behind" in lagging["detail"]
-        pipeline.say(role, {topic: pipeline.ends(topic) for topic in topics}, matches={"host_down": 2})
+        pipeline.say(
+            role, {topic: pipeline.ends(topic) for topic in topics}, rules={"host_down": {"matches": 2}}
+        )
     # What the last stage derived a moment before it said so must be in history before the answer.
     pipeline.send([("workflow.steps", "e-3", {
         "id": "s-9", "time": "2026-01-05T10:00:00.000000Z", "execution": "e-3", "kind": "EXECUTION",

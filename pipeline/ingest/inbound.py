@@ -55,7 +55,8 @@ class Inbound:
         )
 
     def batch(self, timeout: float) -> list[Message]:
-        """Records that have come, waiting up to ``timeout`` seconds for the first.
+        """Records that have come, and ends of partitions that were reached (``is_end``), in
+        their order; waits up to ``timeout`` seconds for the first.
 
         Raises ``Fenced`` when another worker goes by this one's name, ``BrokerUnavailable``
         when the consumer cannot go on.
@@ -65,7 +66,7 @@ class Inbound:
             return []
         # A batch with a time-out would wait for a full one.
         messages = [first, *self._consumer.consume(BATCH, 0)]
-        return [message for message in messages if message.error() is None or self._event(message)]
+        return [message for message in messages if message.error() is None or _is_event(message)]
 
     def pause(self) -> None:
         """Takes no more records, yet stays a member of the group as long as ``batch`` is called."""
@@ -96,21 +97,6 @@ class Inbound:
         """Leaves. A static member's partitions wait for it until its session ends."""
         self._consumer.close()
 
-    def _event(self, message: Message) -> bool:
-        """Handles what is not a record; always False."""
-        error: Any = message.error()
-        if error.code() == KafkaError._PARTITION_EOF:
-            read = self.reads.get((message.topic(), message.partition()))
-            if read is not None:
-                read.position = max(read.position, message.offset())
-        elif error.fatal() or error.code() == KafkaError.FENCED_INSTANCE_ID:
-            if error.code() in (KafkaError.FENCED_INSTANCE_ID, KafkaError._FENCED):
-                raise Fenced(f"another ingest worker has this one's name: {error.str()}")
-            raise BrokerUnavailable(f"the inbound topics cannot be read any more: {error.str()}")
-        else:
-            log.warning("while reading: %s", error.str())
-        return False
-
     def _assigned(self, _: Consumer, partitions: list[TopicPartition]) -> None:
         ids = self._ids()
         for each in partitions:
@@ -134,6 +120,27 @@ class Inbound:
         for place in places:
             self.reads.pop(place, None)
             self._committed.pop(place, None)
+
+
+def is_end(message: Message) -> bool:
+    """Whether this says that a partition's end was reached, at its ``offset()``."""
+    error: Any = message.error()
+    return error is not None and error.code() == KafkaError._PARTITION_EOF
+
+
+def _is_event(message: Message) -> bool:
+    """Whether this is an end; raises what cannot be gone on from, and logs what can."""
+    if is_end(message):
+        return True
+    error: Any = message.error()
+    text = error.str()
+    if error.fatal() or error.code() == KafkaError._FATAL:
+        # The client wraps what was fatal; only its text tells which it was.
+        if "fenced" in text:
+            raise Fenced(f"another ingest worker has this one's name: {text}")
+        raise BrokerUnavailable(f"the inbound topics cannot be read any more: {text}")
+    log.warning("while reading: %s", text)
+    return False
 
 
 def _commit_done(error: KafkaError | None, _: list[TopicPartition]) -> None:

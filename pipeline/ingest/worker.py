@@ -22,7 +22,7 @@ from ..kafka.deadletter import DEAD_LETTERS, DeadLetter
 from ..times import rfc3339
 from .clock import Clock
 from .cluster import Cluster
-from .inbound import Inbound
+from .inbound import Inbound, is_end
 from .outbound import Outbound
 from .progress import Positions
 from .route import COMMANDS, GRAPH_INPUT, Router
@@ -83,6 +83,10 @@ class Worker:
             read = self._in.reads.get(place)
             if read is None or offset < read.position:
                 # Given up, or begun again, while this record waited its turn.
+                return
+            if is_end(message):
+                # Beyond the last record there may be what is none: transactions' marks, compacted ones.
+                read.position = offset
                 return
             timestamp = message.timestamp()[1]
             try:

@@ -43,7 +43,8 @@ def printed(message: Any, full: bool = False) -> Any:
 
 
 def test_a_record_is_printed_decoded() -> None:
-    step = {"id": "s", "time": "t", "root": "r", "execution": "e", "kind": "TASK", "name": "", "state": "IDLE"}
+    names = {"root": "r", "execution": "e", "kind": "TASK", "name": "", "state": "IDLE"}
+    step = {"id": "s", "time": "t", **names}
     avro = Codec().single_object("workflow.steps", step)
     assert printed(Message(b' {"a": 1}')) == {"a": 1}
     assert printed(Message(avro)) == step

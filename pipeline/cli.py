@@ -32,6 +32,8 @@ GROUPS: dict[str, dict[str, str]] = {
         "alarms": "the alarms that are, or were",
         "topology": "the entities and how they hang together",
         "rca": "the root cause of an alarm",
+        "impact": "what depends on an entity",
+        "history": "what happened to one thing",
         "sql": "query history",
         "dead-letters": "what could not be read or applied",
     },

@@ -1,4 +1,4 @@
-"""Jinja2 in its sandbox; variables stand under ``_``, as in Mistral."""
+"""Jinja2 in its sandbox, bounded; variables stand under ``_``, as in Mistral."""
 
 from __future__ import annotations
 
@@ -8,23 +8,27 @@ from typing import Any
 
 from jinja2 import StrictUndefined, TemplateError
 from jinja2.runtime import Undefined
-from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from pipeline.errors import ExpressionError
 
 from .functions import FUNCTIONS
+from .jinja_bounds import BUDGET, DRAW, FILTERS_HERE, STEPS, Environment, short
 from .scope import Scope, data
 
 
 def compiled(text: str) -> Callable[[Scope], Any]:
     """The inside of one ``{{ }}`` as a function that gives its value, whatever its type."""
     try:
-        expression = environment().compile_expression(text.strip(), undefined_to_none=False)
+        tree = environment().parse(f"{{% set result = {text.strip()} %}}")
+        template = environment().from_string(tree)
     except (TemplateError, RecursionError) as error:
         raise ExpressionError(f"Jinja does not understand {text!r}: {error}") from error
 
     def evaluate(scope: Scope) -> Any:
-        value = expression(**variables(scope))
+        context = template.new_context(variables(scope))
+        for _ in template.root_render_func(context):
+            pass
+        value = context.vars["result"]
         if isinstance(value, Undefined):
             # Touching it raises the error that names what is missing.
             str(value)
@@ -39,19 +43,33 @@ def rendered(text: str) -> Callable[[Scope], Any]:
         template = environment().from_string(text)
     except (TemplateError, RecursionError) as error:
         raise ExpressionError(f"Jinja does not understand {text!r}: {error}") from error
-    return lambda scope: template.render(**variables(scope))
+
+    def evaluate(scope: Scope) -> str:
+        parts: list[str] = []
+        length = 0
+        for part in template.generate(variables(scope)):
+            length += len(part)
+            short(length)
+            parts.append(part)
+        return "".join(parts)
+
+    return evaluate
 
 
 @cache
-def environment() -> ImmutableSandboxedEnvironment:
+def environment() -> Environment:
     """The sandbox: no attribute that begins with an underscore, nothing that changes a value."""
-    return ImmutableSandboxedEnvironment(
-        undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, autoescape=False
-    )
+    found = Environment(undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, autoescape=False)
+    found.filters.update(FILTERS_HERE)
+    # It draws words by dice of its own.
+    del found.globals["lipsum"]
+    return found
 
 
 def variables(scope: Scope) -> dict[str, Any]:
     """``_`` and the functions, bound to ``scope``."""
     names: dict[str, Any] = {name: partial(function, scope) for name, function in FUNCTIONS.items()}
     names["_"] = data(scope)
+    names[BUDGET] = [STEPS]
+    names[DRAW] = scope.seed.draw
     return names

@@ -16,10 +16,11 @@ from yaql.language import contexts, utils
 from pipeline.errors import ExpressionError
 from pipeline.times import EPOCH
 
+from . import yaql_regex
 from .functions import FUNCTIONS
 from .scope import Scope, View
 
-STEPS = 100_000
+STEPS = 50_000
 LONGEST = 100_000
 MEMORY = 64 * 1024 * 1024
 
@@ -98,7 +99,9 @@ def engine() -> Any:
 @cache
 def base() -> Any:
     """YAQL's own functions and Mistral's; without clock and dice of their own."""
-    context = create_context(delegates=True).create_child_context()
+    context = create_context(delegates=True, regex=False)
+    yaql_regex.register(context)
+    context = context.create_child_context()
     for name, function in _mistral().items():
         context.register_function(function, name=name)
     own: dict[str, Callable[..., Any]] = {"now": _now, "random": _random, "randomInteger": _randint}

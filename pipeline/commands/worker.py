@@ -22,6 +22,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
         metavar="ROLE",
         help=f"one of {', '.join(ROLES)}; may be repeated (default all)",
     )
+    # Said by a supervisor, which has done it for all its workers.
+    parser.add_argument("--topics-checked", action="store_true", help=argparse.SUPPRESS)
     configuration.add_arguments(
         parser,
         *("data", "kafka", "clickhouse", "api", "token", "partitions", "registry", "http_allow"),
@@ -41,12 +43,15 @@ def run(args: argparse.Namespace) -> int:
         raise InvalidCall(
             "a worker needs --kafka BOOTSTRAP (or FAULTLINE_KAFKA); faultline up starts a broker itself"
         )
+    configure_logs(settings.log_level, settings.log_format, roles[0] if len(roles) == 1 else None)
+    if not args.topics_checked:
+        from ..kafka import topics
+
+        topics.ensure(settings.kafka, partitions=settings.partitions)
     if len(roles) > 1:
         from ..local import supervisor
 
-        configure_logs(settings.log_level, settings.log_format)
         return supervisor.run_workers(settings, roles)
-    configure_logs(settings.log_level, settings.log_format, roles[0])
     run_role(roles[0], settings)
     return 0
 

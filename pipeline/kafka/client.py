@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import logging
+import time
 from typing import Any
+
+from confluent_kafka import Consumer, KafkaException, TopicPartition
+
+from ..errors import BrokerUnavailable
 
 log = logging.getLogger("librdkafka")
 
@@ -52,3 +57,19 @@ def reader(bootstrap: str, name: str, group: str | None = None) -> dict[str, Any
         "fetch.wait.max.ms": 50,
         "fetch.message.max.bytes": MAX_RECORD,
     }
+
+
+def extent(consumer: Consumer, topic: str, partition: int, timeout: float = 30.0) -> tuple[int, int]:
+    """The first offset of a partition and the one after its last. Raises ``BrokerUnavailable``."""
+    end = time.monotonic() + timeout
+    while True:
+        try:
+            first, after = consumer.get_watermark_offsets(TopicPartition(topic, partition), timeout=5)
+            return int(first), int(after)
+        except KafkaException as error:
+            # A topic that was made just now, or a broker that is just back.
+            if time.monotonic() > end:
+                raise BrokerUnavailable(
+                    f"{topic}[{partition}] cannot be read: {error.args[0].str()}"
+                ) from error
+            time.sleep(0.05)

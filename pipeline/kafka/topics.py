@@ -35,9 +35,10 @@ def ensure(
     missing = [topic for name, topic in wanted.items() if name not in present]
     if missing:
         _create(admin, missing, partitions, replication)
-        _await_leaders(admin, {topic.name: topic.count(partitions) for topic in missing})
     found = topic_ids(admin, wanted)
     counts = _partition_counts(admin, bootstrap)
+    # Also those that were there: another worker may have made them just now.
+    _await_leaders(admin, {name: counts.get(name, 0) for name in wanted})
     problems = _differences(admin, wanted.values(), counts, partitions)
     if problems:
         raise TopicMismatch("\n".join(problems))
@@ -89,14 +90,14 @@ def _create(admin: AdminClient, topics: list[Topic], partitions: int, replicatio
 
 
 def _await_leaders(admin: AdminClient, counts: Mapping[str, int]) -> None:
-    """Returns when every new partition answers: until then the broker refuses it to whoever asks."""
+    """Returns when every partition answers: a new one is refused to whoever asks too early."""
     pending = [TopicPartition(name, number) for name, count in counts.items() for number in range(count)]
     end = time.monotonic() + SETTLE
     while pending:
         futures = admin.list_offsets(dict.fromkeys(pending, OffsetSpec.latest()), request_timeout=TIMEOUT)
         pending = [partition for partition, future in futures.items() if future.exception() is not None]
         if pending and time.monotonic() > end:
-            raise BrokerUnavailable(f"new topics do not answer: {pending[0].topic} and perhaps others")
+            raise BrokerUnavailable(f"topic {pending[0].topic} does not answer: it has no leader")
         time.sleep(0.02 if pending else 0)
 
 

@@ -62,7 +62,7 @@ def start(child: Child) -> None:
     if child.process is None and not child.ended:
         child.shown = child.log.stat().st_size if child.log.exists() else 0
     # -P: a directory called pipeline where the user stands must not be taken for the program.
-    command = [sys.executable, "-P", "-m", "pipeline", "worker", "--role", child.role]
+    command = [sys.executable, "-P", "-m", "pipeline", "worker", "--role", child.role, "--topics-checked"]
     child.process = processes.spawn(command, output=child.log, environment=child.environment)
     child.started = time.monotonic()
 

@@ -91,7 +91,7 @@ def held(bootstrap: str) -> dict[str, dict[str, Any]]:
     consumer = Consumer(client.reader(bootstrap, "faultline-definitions"))
     records: dict[str, dict[str, Any]] = {}
     try:
-        first, end = consumer.get_watermark_offsets(TopicPartition(TOPIC, 0), timeout=PATIENCE)
+        first, end = client.extent(consumer, TOPIC, 0, PATIENCE)
         consumer.assign([TopicPartition(TOPIC, 0, first)])
         limit = time.monotonic() + PATIENCE
         while consumer.position([TopicPartition(TOPIC, 0)])[0].offset < end and first < end:

@@ -24,6 +24,9 @@ LEAVING = 5.0
 # What the ledger says of a piece of work is a little larger than the work, and must fit into Kafka too.
 LARGEST = 1_500_000
 
+# What a consumer cannot go on from; the first does not call itself fatal in what `poll` returns.
+ENDING = (KafkaError._FATAL, KafkaError.UNKNOWN_TOPIC_OR_PART)
+
 log = logging.getLogger(__name__)
 
 
@@ -108,7 +111,7 @@ class Intake:
             error = message.error()
             if error is None:
                 records.append(_received(message))
-            elif error.fatal() or error.code() == KafkaError.UNKNOWN_TOPIC_OR_PART:
+            elif error.fatal() or error.code() in ENDING:
                 raise KafkaException(error)
             else:
                 log.warning("reading %s: %s", ACTIONS, error.str())
@@ -139,7 +142,7 @@ class Intake:
         self._held = False
 
     def _revoked(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
-        positions = self._ask(self.host.revoke([one.partition for one in partitions]))
+        positions = self._give_up(partitions)
         try:
             if positions:
                 consumer.commit(offsets=_offsets(positions), asynchronous=False)
@@ -150,9 +153,18 @@ class Intake:
         self._left = self._end.is_set()
 
     def _lost(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
-        self._ask(self.host.revoke([one.partition for one in partitions]))
+        self._give_up(partitions)
         consumer.incremental_unassign(partitions)
         self._left = self._end.is_set()
+
+    def _give_up(self, partitions: list[TopicPartition]) -> dict[int, int]:
+        numbers = [one.partition for one in partitions]
+        positions: dict[int, int] = self._ask(self.host.revoke(numbers))
+        # Committed after the loss they would have the group take this member for an impostor.
+        with self._lock:
+            for number in numbers:
+                self._positions.pop(number, None)
+        return positions
 
     def _ask(self, question: Coroutine[Any, Any, Any]) -> Any:
         return asyncio.run_coroutine_threadsafe(question, self.loop).result()

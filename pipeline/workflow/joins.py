@@ -17,7 +17,7 @@ from .store import Live
 def arrive(step: Step, live: Live, name: str, source: Task) -> None:
     """A branch has reached the join ``name`` from the task ``source``."""
     waiting = live.latest.get(name)
-    if waiting is None or (waiting.state in ENDED and armed(live, waiting)):
+    if waiting is None or (waiting.state in ENDED and armed(live, waiting, source)):
         waiting = tasks.create(step, live, name, ({}, {}), [])
         step.task_state(live, waiting, WAITING, "Task is waiting.")
         if live.definition.tasks[name].join == "all" or waiting.number == 1 or not earlier(live, waiting):
@@ -31,14 +31,33 @@ def earlier(live: Live, waiting: Task) -> bool:
     return any(task.name == waiting.name and task is not waiting for task in live.tasks.values())
 
 
-def armed(live: Live, ended: Task) -> bool:
-    """Whether a join that has fired may fire again: all its branches have come or died."""
+def armed(live: Live, ended: Task, source: Task) -> bool:
+    """Whether a join that has fired may fire again for ``source``: all its branches have come or died.
+
+    A branch that the join itself brought about begins a new round; any other that had not come
+    yet belongs to the round that has fired.
+    """
     if live.definition.tasks[ended.name].join == "all":
         return True
     told = {*ended.arrived, *ended.dead}
-    return all(
-        name in told or not may_come(live, name, ended.name) for name in live.definition.inbound[ended.name]
-    )
+    if source.name not in told and not descends(live, source, ended):
+        return False
+    others = (name for name in live.definition.inbound[ended.name] if name != source.name)
+    return all(name in told or not may_come(live, name, ended.name) for name in others)
+
+
+def descends(live: Live, task: Task, ancestor: Task) -> bool:
+    """Whether ``ancestor`` led to ``task``."""
+    left, met = [task], set()
+    while left:
+        for trigger, _ in left.pop().triggers:
+            if trigger == ancestor.id:
+                return True
+            above = live.tasks.get(trigger)
+            if above is not None and above.number > ancestor.number and trigger not in met:
+                met.add(trigger)
+                left.append(above)
+    return False
 
 
 def survey(step: Step, live: Live, waiting: Task) -> None:

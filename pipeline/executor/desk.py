@@ -19,7 +19,7 @@ import msgspec
 from confluent_kafka import Producer
 
 from ..actions.declaration import Context
-from ..kafka import table
+from ..kafka import reader, table
 from .entry import Entry, Outcome, finish, renew, report
 from .intake import Intake, Received
 from .ledger import Ledger, Terms
@@ -49,6 +49,7 @@ class Owned:
     listened: bool = True
     ending: bool = False
     task: asyncio.Task[None] | None = None
+    recalls: set[asyncio.Task[None]] = field(default_factory=set)
 
     @property
     def position(self) -> int:
@@ -228,12 +229,26 @@ class Desk:
         ledger = owned.ledger
         if not owned.ready.is_set():
             return
+        faded = ledger.faded()
+        if faded:
+            task = asyncio.create_task(self._guard(self._recall(owned, faded)))
+            owned.recalls.add(task)
+            task.add_done_callback(owned.recalls.discard)
         for entry in ledger.unsent():
             output = report(entry)
             if output is None:
                 ledger.reported(entry.work.id)
             else:
                 self.writer.output(output, partial(_reported, ledger, entry.work.id))
+
+    async def _recall(self, owned: Owned, ids: list[str]) -> None:
+        """Reads the ledger for outcomes that memory does not hold any more: rare, so it is simple."""
+        read = partial(reader.table, self.bootstrap, LEDGER, [owned.number], self.name)
+        values = (await self._thread(read))[owned.number]
+        for id_ in ids:
+            owned.ledger.recall(id_, values.get(id_))
+        if self.owned.get(owned.number) is owned:
+            self._send(owned)
 
     async def renew(self) -> None:
         """Renews, for ever, the leases of what runs here."""

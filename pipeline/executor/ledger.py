@@ -44,7 +44,8 @@ class Terms:
     """How long silence is borne and outcomes are remembered, in microseconds.
 
     ``grace`` is how long a new owner listens before it holds silence against anyone: an
-    outage that kept everybody from writing must not look like the death of all.
+    outage that kept everybody from writing must not look like the death of all. ``recent`` is
+    how many outcomes are held in memory; older ones are known by their ids, and read again at need.
     """
 
     lease: int = 6 * SECOND
@@ -52,6 +53,7 @@ class Terms:
     grace: int = 3 * SECOND
     keep: int = 7 * 24 * 3600 * SECOND
     note: int = 1 * SECOND
+    recent: int = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +93,7 @@ class Ledger:
     repeatable: Callable[[Work], bool]
     terms: Terms = field(default_factory=Terms)
     open: dict[str, Entry] = field(default_factory=dict)
-    finished: dict[str, bytes] = field(default_factory=dict)
+    finished: dict[str, bytes | None] = field(default_factory=dict)
     counts: Counts = field(default_factory=Counts)
     accepted: int = -1
     _since: int = 0
@@ -99,6 +101,8 @@ class Ledger:
     _waiting: dict[str, None] = field(default_factory=dict)
     _foreign: dict[str, None] = field(default_factory=dict)
     _ages: deque[tuple[int, str]] = field(default_factory=deque)
+    _recent: deque[str] = field(default_factory=deque)
+    _faded: dict[str, None] = field(default_factory=dict)
     _unsent: dict[str, Entry] = field(default_factory=dict)
     _unreported: dict[str, int] = field(default_factory=dict)
     _offset: int = 0
@@ -116,6 +120,7 @@ class Ledger:
             if key == REPORTED:
                 if value is not None:
                     self._noted = max(self._noted, decode_reported(value).offset)
+                    self._drop_reported()
                 continue
             if self._take(key, value) and key in self.finished:
                 self._unreported[key] = offset
@@ -125,8 +130,9 @@ class Ledger:
         """Called after the last of ``restore``: what was finished but perhaps never sent is sent again."""
         self._since = now
         self._noted_at = now
-        self._unreported = {id_: at for id_, at in self._unreported.items() if at >= self._noted}
-        self._unsent = {id_: decode(self.finished[id_]) for id_ in self._unreported}
+        self._drop_reported()
+        for id_ in self._unreported:
+            self._send_again(id_)
 
     @property
     def listening(self) -> bool:
@@ -155,7 +161,7 @@ class Ledger:
         self._received = max(self._received, offset)
         if work.id in self.finished:
             self.counts.repeated += 1
-            self._unsent[work.id] = decode(self.finished[work.id])
+            self._send_again(work.id)
         elif work.id in self.open or work.id in self._fresh:
             self.counts.repeated += 1
         else:
@@ -236,6 +242,17 @@ class Ledger:
         self._unsent.clear()
         return found
 
+    def faded(self) -> list[str]:
+        """The ids whose outcomes are to be sent but must be read from the ledger; each is returned once."""
+        found = list(self._faded)
+        self._faded.clear()
+        return found
+
+    def recall(self, id_: str, value: bytes | None) -> None:
+        """Takes what the ledger holds of an id that ``faded`` named."""
+        if value is not None:
+            self._unsent[id_] = decode(value)
+
     def reported(self, id_: str) -> None:
         """Takes note that the outcome of ``id_`` has been acknowledged where it was sent."""
         self._unreported.pop(id_, None)
@@ -257,6 +274,11 @@ class Ledger:
             self._forget(id_)
             self.finished[id_] = encode(entry) if value is None else value
             self._ages.append((entry.at, id_))
+            self._recent.append(id_)
+            if len(self._recent) > self.terms.recent:
+                old = self._recent.popleft()
+                if old in self.finished:
+                    self.finished[old] = None
             return True
         if known is not None and (known.run, known.lease) >= (entry.run, entry.lease):
             return False
@@ -267,6 +289,16 @@ class Ledger:
         elif entry.executor != self.executor:
             self._foreign[id_] = None
         return True
+
+    def _send_again(self, id_: str) -> None:
+        value = self.finished[id_]
+        if value is None:
+            self._faded[id_] = None
+        else:
+            self._unsent[id_] = decode(value)
+
+    def _drop_reported(self) -> None:
+        self._unreported = {id_: at for id_, at in self._unreported.items() if at >= self._noted}
 
     def _forget(self, id_: str) -> None:
         self.open.pop(id_, None)

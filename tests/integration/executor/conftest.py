@@ -73,6 +73,8 @@ class Target:
 class Bench:
     """The topics, the executors that work on them, and all outcomes that have come so far."""
 
+    terms = TERMS
+
     def __init__(self, bootstrap: str, target: Target, logs: Path) -> None:
         self.bootstrap = bootstrap
         self.target = target
@@ -159,7 +161,7 @@ class Bench:
         self._consumer.close()
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def own_broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[broker.Broker]:
     """The executors' topics have fixed names, so they get a broker that no other test uses."""
     running = broker.start(tmp_path_factory.mktemp("broker"))

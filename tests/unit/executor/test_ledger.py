@@ -12,7 +12,6 @@ from pipeline.executor.entry import (
     Outcome,
     Work,
     accept,
-    decode,
     encode,
     finish,
     report,
@@ -180,7 +179,7 @@ def test_the_first_of_two_outcomes_stands() -> None:
     entry = start(accept(work(), 0), "other", 0, 10)
     first, second = settle(entry), finish(entry, Outcome("SUCCESS", 1), 11)
     mine = ledger("me", kept(first, 0), kept(second, 1))
-    assert decode(mine.finished["a"]) == first
+    assert mine.unsent() == [first]
 
 
 def test_outcomes_are_sent_again_after_a_crash_unless_they_are_known_to_be_sent() -> None:
@@ -221,6 +220,21 @@ def test_the_note_never_passes_what_has_not_been_heard() -> None:
     assert mine.plan(4, 5) is None
     mine.heard("a", encode(finish(entry, Outcome("SUCCESS"), 2)), 7)
     assert _note(mine.plan(4, 5)) == 8
+
+
+def test_old_outcomes_are_known_by_id_and_read_again_at_need() -> None:
+    done = [finish(start(accept(work(id_), 0), "me", 0, 10), Outcome("SUCCESS", id_), 1) for id_ in "abc"]
+    mine = Ledger("me", lambda _: False, Terms(recent=2))
+    mine.restore([kept(entry, offset) for offset, entry in enumerate(done)])
+    mine.restore([(REPORTED, b'{"v":1,"offset":3}', 3)])
+    mine.restored(5)
+    for offset, id_ in enumerate("abc"):
+        mine.receive(work(id_), offset)
+    assert [entry.work.id for entry in mine.unsent()] == ["b", "c"]
+    assert mine.faded() == ["a"]
+    assert mine.faded() == []
+    mine.recall("a", encode(done[0]))
+    assert mine.unsent() == [done[0]]
 
 
 def test_finished_entries_are_forgotten_after_their_time() -> None:

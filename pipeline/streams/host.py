@@ -142,13 +142,13 @@ class Host:
         return {str(number): partition.checkpointed + 1 for number, partition in sorted(self.owned.items())}
 
     def counters(self) -> dict[str, Any]:
-        """What the owned partitions have counted, summed where they are numbers."""
-        totals: dict[str, Any] = {"applied": 0, "repeated": 0, "dead_letters": 0}
+        """What the owned partitions have counted since they were taken over, added up."""
+        totals: dict[str, Any] = {"read": 0, "replayed": 0, "dead_letters": 0}
         for partition in self.owned.values():
-            totals["applied"] += partition.applied
-            totals["repeated"] += partition.repeated
+            totals["read"] += partition.applied + partition.letters
+            totals["replayed"] += partition.repeated
             totals["dead_letters"] += partition.letters
-            _add(totals, partition.shard.counters())
+            add_up(totals, partition.shard.counters())
         return totals
 
     async def _checkpoint(self, partition: Partition, *, clean: bool = False) -> None:
@@ -178,16 +178,17 @@ class Host:
             raise failure
 
 
-def _add(totals: dict[str, Any], counters: Mapping[str, Any]) -> None:
+def add_up(totals: dict[str, Any], counters: Mapping[str, Any]) -> None:
+    """Adds one partition's counters: numbers are summed, lists joined, of two words the greater stays."""
     for name, value in counters.items():
         before = totals.get(name)
-        if isinstance(value, int | float) and not isinstance(value, bool):
-            totals[name] = value if before is None else before + value
-        elif isinstance(value, dict):
-            merged = dict(before) if isinstance(before, dict) else {}
-            _add(merged, value)
-            totals[name] = merged
-        elif isinstance(value, list):
-            totals[name] = [*before, *value] if isinstance(before, list) else list(value)
-        else:
-            totals[name] = value
+        if before is None:
+            totals[name] = dict(value) if isinstance(value, dict) else value
+        elif isinstance(before, dict) and isinstance(value, dict):
+            add_up(before, value)
+        elif isinstance(before, list) and isinstance(value, list):
+            totals[name] = [*before, *(item for item in value if item not in before)]
+        elif isinstance(before, str) and isinstance(value, str):
+            totals[name] = max(before, value)
+        elif isinstance(before, int | float) and isinstance(value, int | float):
+            totals[name] = before + value

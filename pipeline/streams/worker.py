@@ -28,6 +28,7 @@ log = logging.getLogger(__name__)
 
 CHECKPOINT_EVERY = 0.5
 STATUS_EVERY = 0.5
+COUNTERS_EVERY = 2.0
 TIMERS_EVERY = 0.02
 POLL_EVERY = 0.005
 HANGS_AFTER = 120.0
@@ -71,10 +72,11 @@ async def work(role: Role, worker: Worker, stop: asyncio.Event) -> None:
     app = application(member)
     attach(app, host, _end)
     status = Batch()
+    counters = _seldom(COUNTERS_EVERY, host.counters)
     await app.start()
     chores = [
         _every(CHECKPOINT_EVERY, lambda: _checkpoint(host)),
-        _every(STATUS_EVERY, lambda: _announce(role, worker.instance, host, outbox, status)),
+        _every(STATUS_EVERY, lambda: _announce(role, worker.instance, host, counters, outbox, status)),
         _every(POLL_EVERY, lambda: _poll(outbox, status)),
         _watch(app),
     ]
@@ -106,6 +108,21 @@ async def _every(seconds: float, chore: Callable[[], Awaitable[None]]) -> None:
         await asyncio.sleep(max(0.0, seconds - (time.monotonic() - started)))
 
 
+def _seldom(seconds: float, count: Callable[[], dict[str, Any]]) -> Callable[[], dict[str, Any]]:
+    """``count``, asked again only after a while: positions must be fresh, counts cost more."""
+    known: dict[str, Any] = {}
+    until = 0.0
+
+    def counted() -> dict[str, Any]:
+        nonlocal known, until
+        if time.monotonic() >= until:
+            known = count()
+            until = time.monotonic() + seconds
+        return known
+
+    return counted
+
+
 async def _checkpoint(host: Host) -> None:
     # A record that hangs its shard hangs this loop too: then the process ends with a traceback,
     # and the next owner goes carefully.
@@ -123,7 +140,14 @@ async def _poll(outbox: KafkaOutbox, status: Batch) -> None:
         raise CheckpointFailed(f"a record was not delivered: {status.error}")
 
 
-async def _announce(role: Role, instance: str, host: Host, outbox: KafkaOutbox, status: Batch) -> None:
+async def _announce(
+    role: Role,
+    instance: str,
+    host: Host,
+    counters: Callable[[], dict[str, Any]],
+    outbox: KafkaOutbox,
+    status: Batch,
+) -> None:
     beat = {
         "role": role.name,
         "instance": instance,
@@ -131,7 +155,7 @@ async def _announce(role: Role, instance: str, host: Host, outbox: KafkaOutbox, 
         "time": rfc3339(time.time_ns() // 1000),
         "positions": {role.source: host.positions()},
         "partitions": sorted(host.owned),
-        "counters": host.counters(),
+        "counters": counters(),
     }
     outbox.announce(STATUS, f"{role.name}/{instance}", beat, status)
 

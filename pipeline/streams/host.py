@@ -182,10 +182,12 @@ def add_up(totals: dict[str, Any], counters: Mapping[str, Any]) -> None:
     """Adds one partition's counters: numbers are summed, lists joined, of two words the greater stays."""
     for name, value in counters.items():
         before = totals.get(name)
-        if before is None:
-            totals[name] = dict(value) if isinstance(value, dict) else value
-        elif isinstance(before, dict) and isinstance(value, dict):
-            add_up(before, value)
+        if isinstance(value, dict):
+            # Never into the shard's own: what it counts must not grow by being shown.
+            totals[name] = before if isinstance(before, dict) else {}
+            add_up(totals[name], value)
+        elif before is None:
+            totals[name] = value
         elif isinstance(before, list) and isinstance(value, list):
             totals[name] = [*before, *(item for item in value if item not in before)]
         elif isinstance(before, str) and isinstance(value, str):

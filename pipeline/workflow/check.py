@@ -10,6 +10,7 @@ from pipeline.document import Document, Finding, Step
 from . import inline
 from .expressions import has_expression, is_expression, problem
 from .model import Parameter
+from .values import plain
 
 Steps = tuple[Step, ...]
 
@@ -122,7 +123,7 @@ class Checker:
                 result.append(Parameter(item))
             elif isinstance(item, dict) and len(item) == 1 and all(isinstance(key, str) for key in item):
                 ((name, default),) = item.items()
-                result.append(Parameter(name, True, default))
+                result.append(Parameter(name, True, plain(default)))
                 if has_expression(default):
                     message = f"the default of {name!r} stays a text: defaults are not evaluated"
                     self.note("workflow-default-expression", message, (*steps, index), "warning")

@@ -98,6 +98,7 @@ def open_(step: Step, record: Execution, definition: WorkflowDefinition) -> None
         record.reference = step.large(record.input, "input")
     step.execution_state(live, RUNNING, None)
     try:
+        evaluate_env(step, live)
         if definition.vars:
             record.context = evaluate(definition.vars, scope(step, live, None, {}))
         if definition.type == "reverse":
@@ -110,6 +111,15 @@ def open_(step: Step, record: Execution, definition: WorkflowDefinition) -> None
         if record.state in ENDED:
             return
         tasks.run(step, live, tasks.create(step, live, name, ({}, {}), []))
+
+
+def evaluate_env(step: Step, live: Live) -> None:
+    """Evaluates the expressions in a root's environment, unless it was started with evaluate_env: false."""
+    record = live.record
+    given = record.params.get("env")
+    if record.parent or not isinstance(given, dict) or record.params.get("evaluate_env") is False:
+        return
+    record.params = {**record.params, "env": evaluate(given, scope(step, live, None, {}))}
 
 
 def check(step: Step, live: Live) -> None:

@@ -15,7 +15,7 @@ from typing import Any
 from pipeline.errors import ExpressionError
 
 from .scope import Scope, data
-from .values import plain
+from .values import plain, word
 
 Evaluator = Callable[[Scope], Any]
 
@@ -67,10 +67,10 @@ def evaluate(value: Any, scope: Scope) -> Any:
         evaluator = compiled(value)
         return value if evaluator is None else evaluator(scope)
     if kind is dict:
-        return {key: evaluate(item, scope) for key, item in value.items()}
+        return {key if type(key) is str else word(key): evaluate(item, scope) for key, item in value.items()}
     if kind is list:
         return [evaluate(item, scope) for item in value]
-    return value
+    return value if kind is int or value is None else plain(value)
 
 
 @lru_cache(maxsize=8192)

@@ -6,7 +6,7 @@ import json
 import re
 from typing import Any
 
-HEAD = re.compile(r"\s*([^\s=(\"'<{]+|<%.*?%>|{{.*?}})", re.DOTALL)
+HEAD = re.compile(r"\s*((?:<%.*?%>|{{.*?}}|<\|.*?\|>|[^\s=(\"'])+)", re.DOTALL)
 PAIR = re.compile(
     r"""\s*,?\s*(?P<name>[-\w]+)\s*=\s*(?P<value>
         "(?:[^"\\]|\\.)*" | '(?:[^'\\]|\\.)*' | <%.*?%> | {{.*?}} | {%.*?%} | <\|.*?\|>

@@ -91,14 +91,16 @@ class Desk:
 
     # The intake's host.
 
-    async def assign(self, partitions: list[int]) -> None:
+    async def assign(self, positions: dict[int, int]) -> None:
         """Fences former owners, then learns what their ledgers hold."""
+        partitions = list(positions)
         assert self.listener is not None
         began = time.monotonic()
         fences = [self._thread(partial(_fence, self.bootstrap, number)) for number in partitions]
         producers = await asyncio.gather(*fences)
         for number, producer in zip(partitions, producers, strict=True):
             ledger = Ledger(self.name, repeatable, self.terms)
+            ledger.begin_at(positions[number])
             self.owned[number] = Owned(number, ledger, producer)
             self.listener.attend(LEDGER, number)
         for number in partitions:

@@ -21,6 +21,7 @@ GROUP = "faultline-executor"
 BATCH = 1_000
 WAIT = 0.05
 LEAVING = 5.0
+PATIENCE = 30.0
 # What the ledger says of a piece of work is a little larger than the work, and must fit into Kafka too.
 LARGEST = 1_500_000
 
@@ -43,8 +44,8 @@ class Received:
 class Host(Protocol):
     """Whom the intake serves; all calls are made in the event loop's thread."""
 
-    async def assign(self, partitions: list[int]) -> None:
-        """Takes partitions over; reading them begins when this returns."""
+    async def assign(self, positions: dict[int, int]) -> None:
+        """Takes partitions over, each with its position; reading there begins when this returns."""
 
     async def revoke(self, partitions: list[int]) -> dict[int, int]:
         """Gives partitions up; returns the positions to be committed."""
@@ -136,7 +137,7 @@ class Intake:
             self.consumer.commit(offsets=_offsets(positions), asynchronous=True)
 
     def _assigned(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
-        self._ask(self.host.assign([one.partition for one in partitions]))
+        self._ask(self.host.assign(_positions(consumer, partitions)))
         consumer.incremental_assign(partitions)
         # What was just added is not paused.
         self._held = False
@@ -188,6 +189,15 @@ def consumer(bootstrap: str, instance: str) -> Consumer:
             "queued.max.messages.kbytes": 16_384,
         }
     )
+
+
+def _positions(consumer: Consumer, partitions: list[TopicPartition]) -> dict[int, int]:
+    """Where reading will begin: what was committed, else the beginning."""
+    positions = {}
+    for one in consumer.committed(partitions, timeout=PATIENCE) if partitions else []:
+        begin = one.offset if one.offset >= 0 else consumer.get_watermark_offsets(one, timeout=PATIENCE)[0]
+        positions[one.partition] = begin
+    return positions
 
 
 def _received(message: Message) -> Received:

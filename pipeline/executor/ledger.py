@@ -46,6 +46,7 @@ class Terms:
     ``grace`` is how long a new owner listens before it holds silence against anyone: an
     outage that kept everybody from writing must not look like the death of all. ``recent`` is
     how many outcomes are held in memory; older ones are known by their ids, and read again at need.
+    ``runs`` is how often an action is begun at most, so that one that kills executors ends some day.
     """
 
     lease: int = 6 * SECOND
@@ -54,6 +55,7 @@ class Terms:
     keep: int = 7 * 24 * 3600 * SECOND
     note: int = 1 * SECOND
     recent: int = 10_000
+    runs: int = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,6 +158,10 @@ class Ledger:
                 self._unreported[key] = offset
                 self._unsent[key] = entry
 
+    def begin_at(self, position: int) -> None:
+        """Says which offset of ``workflow.actions`` will be read first: all before it is in the ledger."""
+        self._received = self.accepted = position - 1
+
     def receive(self, work: Work, offset: int) -> None:
         """Takes a record of ``workflow.actions``; work that is known already is not taken twice."""
         self._received = max(self._received, offset)
@@ -184,7 +190,8 @@ class Ledger:
 
         for id_ in self._lapsed(now):
             entry = self.open[id_]
-            if not (entry.work.safe_rerun or self.repeatable(entry.work)):
+            may_repeat = entry.work.safe_rerun or self.repeatable(entry.work)
+            if not may_repeat or entry.run >= self.terms.runs:
                 entries.append(settle(entry))
             elif len(starts) < slots:
                 begin(entry)

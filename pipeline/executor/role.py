@@ -26,8 +26,8 @@ from .ledger import Terms
 from .listener import Listener
 
 HEARTBEAT = 0.5
-STOP_LIMIT = 20.0
-PATIENCE = 60.0
+STOP_LIMIT = 15.0
+SETTLING = 5.0
 
 log = logging.getLogger(__name__)
 
@@ -117,7 +117,7 @@ async def _finish(desk: Desk, options: Options, reading: threading.Thread | None
     if not desk.failed.done():
         desk.writer.status(_key(options.instance), None)
     with suppress(TimeoutError):
-        async with asyncio.timeout(options.stop_limit):
+        async with asyncio.timeout(SETTLING):
             await desk.writer.settled()
     if desk.failed.done():
         desk.failed.result()

@@ -54,10 +54,10 @@ def test_the_former_owner_can_begin_nothing(bench: Any) -> None:
     async def body() -> None:
         with ThreadPoolExecutor() as threads:
             former, later = made(bench, "former", threads), made(bench, "later", threads)
-            await former.assign([0])
+            await former.assign({0: 0})
             former.receive(request(bench, 0, "d-alone"))
             await called(bench, "d-alone")
-            await later.assign([0])
+            await later.assign({0: 0})
             former.receive(request(bench, 1, "d-both"))
             with pytest.raises(Fenced, match="another worker"):
                 await asyncio.wait_for(former.failed, 20)

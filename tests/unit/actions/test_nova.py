@@ -17,7 +17,7 @@ from pipeline.local.cloud import application
 from pipeline.local.compute import Compute, Pace, Server
 
 TOKEN = "demo-token-1"
-FAST = Pace(resize=0.05, verify=0.05, migrate_live=0.05, reboot=0.05)
+FAST = Pace(answer=0, resize=0.05, verify=0.05, migrate_live=0.05, reboot=0.05)
 
 
 class Told:
@@ -104,7 +104,7 @@ def test_nothing_is_published_that_was_not_asked_for(go: Any) -> None:
 
 def test_a_migration_during_a_migration_is_refused_and_counted(go: Any) -> None:
     async def body() -> None:
-        async with cloud(Pace(resize=5)) as demo:
+        async with cloud(Pace(answer=0, resize=5)) as demo:
             await demo.do("servers_migrate", server="vm")
             with pytest.raises(ActionFailed, match="409: Cannot 'migrate' instance vm while it is RESIZE"):
                 await demo.do("servers_migrate", server="vm")
@@ -144,7 +144,7 @@ def test_a_server_answers_after_its_migration_or_not_as_it_was_set_up(go: Any) -
 )
 def test_a_migration_may_be_accepted_or_undone(go: Any, verb: str, host: str) -> None:
     async def body() -> None:
-        async with cloud(Pace(resize=0.02, verify=30)) as demo:
+        async with cloud(Pace(answer=0, resize=0.02, verify=30)) as demo:
             with pytest.raises(ActionFailed, match="409"):
                 await demo.do(verb, server="vm")
             await demo.do("servers_migrate", server="vm")

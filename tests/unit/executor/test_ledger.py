@@ -139,6 +139,21 @@ def test_a_start_of_another_is_settled_when_its_lease_has_lapsed(
     assert [one.work.id for one in mine.unsent()] == (["a"] if expected[0] == "FINISHED" else [])
 
 
+def test_an_action_that_ends_every_executor_that_runs_it_is_given_up() -> None:
+    entry = accept(work(safe_rerun=True), 0)
+    for _ in range(3):
+        entry = start(entry, "other", 0, 10)
+    mine = ledger("me", kept(entry))
+    assert states(mine.plan(20, 5)) == [("a", "FINISHED")]
+
+
+def test_a_new_owner_begins_where_the_group_had_come_to() -> None:
+    mine = ledger()
+    mine.begin_at(40)
+    assert mine.accepted == 39
+    assert mine.plan(0, 5) is None
+
+
 def test_silence_is_not_held_against_anyone_before_the_new_owner_has_listened() -> None:
     mine = ledger("me", kept(start(accept(work(), 0), "other", 0, 10)), now=100)
     assert quiet(mine.plan(104, 5))

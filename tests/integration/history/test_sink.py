@@ -38,17 +38,19 @@ def test_a_sink_that_is_killed_neither_loses_nor_repeats_a_row(
     process.stop()
     assert blows == 7
     per_topic = "SELECT count() AS rows, uniqExact(topic, topic_id, `partition`, `offset`, n) AS keys"
-    changes, alarms, states, deduced, gaps = ask(
+    changes, alarms, states, deduced, now, reached = ask(
         f"{per_topic} FROM faultline.changes",
         f"{per_topic} FROM faultline.alarms WHERE NOT deduced",
         f"{per_topic} FROM faultline.states",
         f"{per_topic} FROM faultline.alarms WHERE deduced",
         "SELECT count() AS now FROM faultline.alarms_now WHERE status = 'ACTIVE'",
+        "SELECT sum(next) AS next FROM faultline.positions FINAL",
     )
     for table in (changes, alarms, states):
         assert table == [{"rows": total, "keys": total}]
     assert deduced == [{"rows": total // 3, "keys": total // 3}]
-    assert gaps == [{"now": total + total // 3}]
+    assert reached == [{"next": count}]
+    assert now == [{"now": total + total // 3}]
 
 
 def test_a_topic_that_is_made_anew_starts_over_under_its_new_id(

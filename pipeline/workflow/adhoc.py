@@ -48,8 +48,7 @@ def output(step: Step, live: Live, task: Task, value: Any) -> Any:
         name = definition.base
     for definition in reversed(chain):
         if definition.output is not None:
-            layer = value if isinstance(value, dict) else {}
-            value = evaluate(definition.output, Scope(View(layer), reading.facts, reading.seed))
+            value = evaluate(definition.output, Scope(value, reading.facts, reading.seed))
     return value
 
 

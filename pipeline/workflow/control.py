@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from . import around, calls, executions, tasks, transitions
+from . import around, calls, executions, items, tasks, transitions
 from .records import CANCELLED, CHUNK, ENDED, ERROR, IDLE, PAUSED, RUNNING, SKIPPED, SUCCESS, Chunk, Task
 from .step import Step
 from .store import Live
@@ -150,24 +150,20 @@ def fresh(task: Task) -> None:
 
 
 def again(step: Step, live: Live, task: Task) -> None:
-    """Runs the items that failed or were cancelled, and no others."""
-    from . import items
-
+    """Runs the items that failed, were cancelled or never began, and no others."""
     step.touch(task)
-    results: list[tuple[int, str]] = []
+    left: list[int] = []
     for chunk in live.chunks.get(task.id, []):
         for place, state in enumerate(chunk.states):
             if state != SUCCESS:
-                results.append((chunk.number * CHUNK + place, state))
+                left.append(chunk.number * CHUNK + place)
+                forget_item(step, chunk, place)
     fresh(task)
     task.attempt += 1
-    for index, _ in results:
-        forget_item(step, live.chunks[task.id][index // CHUNK], index % CHUNK)
-    task.begun, task.done, task.failed = task.items, task.items - len(results), 0
-    step.task_state(live, task, RUNNING)
+    task.begun, task.done, task.failed, task.again = task.items, task.items - len(left), 0, left
     live.calls[task.id] = {}
-    for index, _ in results:
-        items.one(step, live, task, index)
+    step.task_state(live, task, RUNNING)
+    items.resume(step, live, task)
 
 
 def revive(step: Step, live: Live) -> None:

@@ -14,7 +14,7 @@ from typing import Any
 
 from pipeline.errors import ExpressionError
 
-from .scope import Scope, data
+from .scope import Scope, View, data
 from .values import plain, word
 
 Evaluator = Callable[[Scope], Any]
@@ -127,7 +127,7 @@ def _path(text: str) -> Evaluator:
     def walk(scope: Scope) -> Any:
         value: Any = scope.view
         for name in names:
-            if value is not scope.view and type(value) is not dict:
+            if type(value) is not dict and type(value) is not View:
                 if not whole:
                     whole.append(_yaql_whole(text))
                 return whole[0](scope)
@@ -136,7 +136,7 @@ def _path(text: str) -> Evaluator:
                     f"Can not evaluate YAQL expression [expression={text}, error='{name}' is not there]"
                 )
             value = value[name]
-        return value if value is not scope.view else plain(value)
+        return plain(value) if value is scope.view else value
 
     return walk
 

@@ -26,6 +26,7 @@ def begin(step: Step, live: Live, task: Task) -> None:
     count = len(lists[0])
     step.touch(task)
     task.items, task.begun, task.done, task.failed, task.bytes = count, 0, 0, 0, 0
+    task.again = []
     fill(step, live, task, [dict(zip(names, each, strict=True)) for each in zip(*lists, strict=True)])
     live.calls[task.id] = {}
     if not count:
@@ -63,11 +64,16 @@ def fill(step: Step, live: Live, task: Task, inputs: list[dict[str, Any]]) -> No
 
 
 def more(step: Step, live: Live, task: Task) -> None:
-    """Calls for the next items, up to the capacity."""
-    while task.begun < task.items and (not task.capacity or task.begun - task.done < task.capacity):
-        index = task.begun
-        step.touch(task)
-        task.begun += 1
+    """Calls for the next items, up to the capacity; ``again`` holds those to be repeated."""
+    step.touch(task)
+    while task.again or task.begun < task.items:
+        if task.capacity and task.begun - len(task.again) - task.done >= task.capacity:
+            return
+        if task.again:
+            index, task.again = task.again[0], task.again[1:]
+        else:
+            index = task.begun
+            task.begun += 1
         one(step, live, task, index)
 
 
@@ -91,11 +97,14 @@ def known(live: Live, task: Task) -> dict[str, int]:
 def unfinished(live: Live, task: Task) -> list[int]:
     """The items that have been called for and have not ended."""
     chunks = live.chunks.get(task.id, [])
+    waiting = set(task.again)
     return [
         chunk.number * CHUNK + place
         for chunk in chunks
         for place, state in enumerate(chunk.states)
-        if not state and chunk.number * CHUNK + place < task.begun
+        if not state
+        and chunk.number * CHUNK + place < task.begun
+        and chunk.number * CHUNK + place not in waiting
     ]
 
 
@@ -143,13 +152,18 @@ def done(step: Step, live: Live, task: Task, call_id: str, index: int, state: st
         kind = "wf_ex_id" if live.definition.tasks[task.name].workflow else "action_ex_id"
         task.errors = [*task.errors[-19:], [kind, call_id, index, calls.words(value) or "Unknown"]]
     if task.done < task.items:
-        try:
-            more(step, live, task)
-        except ExpressionError as error:
-            where = f"wf={live.record.workflow}, task={task.name}"
-            tasks.force(step, live, task, f"Failed to run task [error={error}, {where}]:")
+        resume(step, live, task)
         return
     if task.failed:
         tasks.complete(step, live, task, ERROR, "One or more actions had failed.")
     else:
         tasks.complete(step, live, task, SUCCESS)
+
+
+def resume(step: Step, live: Live, task: Task) -> None:
+    """Calls for the next items; a bad expression in one of them fails the task."""
+    try:
+        more(step, live, task)
+    except ExpressionError as error:
+        where = f"wf={live.record.workflow}, task={task.name}"
+        tasks.force(step, live, task, f"Failed to run task [error={error}, {where}]:")

@@ -94,6 +94,7 @@ class Task(msgspec.Struct, omit_defaults=True):
     done: int = 0
     failed: int = 0
     capacity: int = 0
+    again: list[int] = []
     timers: list[Timer] = []
     passed: list[str] = []
     end: str = ""

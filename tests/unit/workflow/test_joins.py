@@ -1,3 +1,4 @@
+# ruff: noqa: E501 - a row of a table stands on one line.
 """Joins: all, one and N; dead branches; loops."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# ruff: noqa: E501 - a row of a table stands on one line.
 """Policies besides retry: waits, timeout, pause-before, fail-on, concurrency, keep-result."""
 
 from __future__ import annotations

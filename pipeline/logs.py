@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 import sys
 import time
 from typing import Any
@@ -17,6 +18,9 @@ from typing import Any
 FIELDS = ("role", "topic", "partition", "offset", "execution")
 # Libraries that tell at INFO what nobody asked; aiokafka at DEBUG costs a tenth of the throughput.
 QUIET = ("aiokafka", "faust", "mode", "aiohttp.access", "asyncio", "urllib3", "clickhouse_connect")
+
+CLIENTS = ("librdkafka", "aiokafka", "pipeline.ingest.outbound.client")
+SELDOM = 10.0
 
 
 def about(topic: str, partition: int, offset: int) -> dict[str, Any]:
@@ -33,6 +37,8 @@ def configure(level: str = "info", style: str = "text", role: str | None = None)
     """Sends all log lines to standard error. ``role`` is named in each line."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonFormatter(role) if style == "json" else TextFormatter(role))
+    if level != "debug":
+        handler.addFilter(Seldom())
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
@@ -42,6 +48,27 @@ def configure(level: str = "info", style: str = "text", role: str | None = None)
     logging.getLogger("librdkafka").setLevel(
         max(logging.ERROR, root.level) if level != "debug" else logging.DEBUG
     )
+
+
+class Seldom(logging.Filter):
+    """Lets a line of a Kafka client through once in ten seconds: while a broker is away it
+    says the same of every connection, dozens of times a second."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.said: dict[str, float] = {}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if not record.name.startswith(CLIENTS):
+            return True
+        # What differs between two such lines: who, when, how long.
+        key = re.sub(r"\[[^]]*\]|\d+", "", record.getMessage())
+        if record.created - self.said.get(key, 0.0) < SELDOM:
+            return False
+        if len(self.said) > 1_000:
+            self.said.clear()
+        self.said[key] = record.created
+        return True
 
 
 class TextFormatter(logging.Formatter):

@@ -14,7 +14,7 @@ from typing import Any
 from .. import settings as configuration
 from ..console import tables
 from ..console.client import Client
-from ..errors import InvalidCall, NotRunning
+from ..errors import FaultlineError, InvalidCall, NotRunning
 from ..local import instance
 from ..settings import Settings
 
@@ -47,7 +47,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _asked(settings: Settings, wait: float | None) -> dict[str, Any]:
-    """The API's answer. While history is being started again it is asked again, until ``wait`` is over."""
+    """The API's answer; asked again until ``wait`` is over while history or Kafka comes back."""
     end = time.monotonic() + (wait or 0)
     while True:
         # Found anew each time: what is gone must not be waited for.
@@ -59,10 +59,12 @@ def _asked(settings: Settings, wait: float | None) -> dict[str, Any]:
                 "/api/status", patience=left + 30, wait=f"{left:.3f}" if wait is not None else None
             )
             return answer
-        except NotRunning as error:
+        except InvalidCall:
+            raise
+        except FaultlineError as error:
+            if wait is None:
+                raise
             if time.monotonic() >= end:
-                if wait is None:
-                    raise
                 raise NotRunning(f"not settled after {wait:g} s: history lags: {error}") from None
             time.sleep(PAUSE)
 

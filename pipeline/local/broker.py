@@ -35,6 +35,9 @@ STOP_TIMEOUT = 20.0
 ADDRESS_IN_USE = "Address already in use"
 # Serial collection: with so small a heap its pauses are short, and it needs no threads of its own.
 JVM = (f"-Xmx{HEAP}", "-Xms96m", "-XX:+UseSerialGC", "-XX:-UsePerfData", "-Djava.awt.headless=true")
+# With eligible leader replicas a kill -9 empties every in-sync set, and the only copy of a
+# partition becomes its leader again by an unclean election.
+FEATURES = ("--feature", "eligible.leader.replicas.version=0")
 QUIET = ("-Xlog:disable", "-Xlog:all=error:stderr")
 
 
@@ -195,7 +198,7 @@ def _format(directory: Path, command: Sequence[str], properties: Path) -> None:
     # The first bit is 0, for the tool takes an id that starts with a dash for an option.
     random = bytes([secrets.randbelow(128)]) + secrets.token_bytes(15)
     cluster = urlsafe_b64encode(random).decode().rstrip("=")
-    arguments = ["kafka.tools.StorageTool", "format", "-t", cluster, "-c", str(properties)]
+    arguments = ["kafka.tools.StorageTool", "format", "-t", cluster, "-c", str(properties), *FEATURES]
     done = subprocess.run([*command, *arguments], capture_output=True, text=True, check=False)
     if done.returncode != 0:
         raise BrokerUnavailable(

@@ -55,3 +55,15 @@ def test_the_level_is_kept_and_libraries_are_quiet(capsys: pytest.CaptureFixture
     assert capsys.readouterr().err == ""
     logs.configure("debug")
     assert logging.getLogger("aiokafka").level == logging.WARNING
+
+
+def test_a_client_repeats_itself_seldom(capsys: pytest.CaptureFixture[str]) -> None:
+    logs.configure("info", "text")
+    for number in range(50):
+        logging.getLogger("librdkafka").error("FAIL [a#%d] [thrd:x]: refused (after %dms)", number, number)
+        logging.getLogger("pipeline.x").error("ours %d", number)
+    logging.getLogger("librdkafka").error("something else")
+    written = capsys.readouterr().err
+    assert written.count("refused") == 1
+    assert written.count("ours") == 50
+    assert "something else" in written

@@ -39,6 +39,12 @@ def read(bootstrap: str, topic: str) -> list[Any]:
     return found
 
 
+def positions(bootstrap: str) -> int:
+    """The sum of the positions in the latest heartbeat."""
+    said = [one.value() for one in read(bootstrap, "roles.status") if one.value()]
+    return sum(json.loads(said[-1])["positions"]["workflow.actions"].values())
+
+
 def test_actions_run_and_their_outcomes_come_back(bench: Any) -> None:
     asked = {
         bench.ask("noop", "std.noop"): ("SUCCESS", None),
@@ -86,6 +92,9 @@ def test_actions_run_and_their_outcomes_come_back(bench: Any) -> None:
     bench.until(lambda: len(bench.results["get"]) == 2, 10, lambda: "the outcome once more")
     assert bench.results["get"][0] == bench.results["get"][1]
     assert bench.calls("quick", ["get"]) == [1]
+    # Also of partitions where nothing new has come since it began.
+    asked_in_all = len(read(bench.bootstrap, "workflow.actions"))
+    bench.until(lambda: positions(bench.bootstrap) == asked_in_all, 10, lambda: positions(bench.bootstrap))
 
 
 def test_kill_9_with_actions_in_flight_repeats_no_change(bench: Any) -> None:

@@ -41,7 +41,7 @@ class Inbound:
                 # A worker that comes back within the session finds its partitions as it left them.
                 "group.instance.id": instance,
                 "session.timeout.ms": 10_000,
-                "heartbeat.interval.ms": 2_000,
+                "heartbeat.interval.ms": 1_000,
                 "partition.assignment.strategy": "cooperative-sticky",
                 # The end of a partition may lie beyond its last record: transactions, compaction.
                 "enable.partition.eof": True,
@@ -68,13 +68,15 @@ class Inbound:
         messages = [first, *self._consumer.consume(BATCH, 0)]
         return [message for message in messages if message.error() is None or _is_event(message)]
 
-    def pause(self) -> None:
-        """Takes no more records, yet stays a member of the group as long as ``batch`` is called."""
-        self._consumer.pause(self._consumer.assignment())
+    def pause(self, place: Place) -> None:
+        """Takes no more records from ``place``, as far as it is owned."""
+        if place in self.reads:
+            self._consumer.pause([TopicPartition(*place)])
 
-    def resume(self) -> None:
-        """Takes records again."""
-        self._consumer.resume(self._consumer.assignment())
+    def resume(self, place: Place) -> None:
+        """Takes records from ``place`` again, as far as it is owned."""
+        if place in self.reads:
+            self._consumer.resume([TopicPartition(*place)])
 
     def commit(self, positions: Positions, wait: bool = False) -> None:
         """Commits those of ``positions`` that are owned and new."""

@@ -24,7 +24,7 @@ from .clock import Clock
 from .cluster import Cluster
 from .inbound import Inbound, is_end
 from .outbound import Outbound
-from .progress import Positions
+from .progress import Place, Positions
 from .route import COMMANDS, GRAPH_INPUT, Router
 
 log = logging.getLogger(__name__)
@@ -33,7 +33,8 @@ COMMIT_EVERY = 0.5
 MARK_EVERY = 1.0
 STATUS_EVERY = 0.5
 IDLE = 0.05
-REGISTRY_PAUSE = 1.0
+#: What waits for the schema registry is tried again so often.
+RETRY_EVERY = 1.0
 #: How long a revoke or a stop waits for acknowledgements; what they miss is read again.
 SETTLE = 8.0
 
@@ -53,11 +54,11 @@ class Worker:
         self._in = Inbound(bootstrap, instance, self._topic_ids, self._settle)
         # A worker that starts again begins its rounds again: their ids must differ.
         self._clock = Clock(f"{instance}-{os.getpid()}-{time.time_ns():x}", partitions[GRAPH_INPUT])
-        self._queue: deque[Message] = deque()
+        self._held: dict[Place, deque[Message]] = {}
         self._counts: Counter[str] = Counter()
         self._malformed: Counter[str] = Counter()
         self._settled: Positions = {}
-        self._next_commit = self._next_mark = self._next_status = 0.0
+        self._next_commit = self._next_mark = self._next_status = self._next_retry = 0.0
 
     def run(self) -> None:
         """Reads and routes until stopped, then commits what was acknowledged.
@@ -66,9 +67,8 @@ class Worker:
         """
         try:
             while not self._stopped():
-                self._queue.extend(self._in.batch(IDLE))
-                while self._queue and not self._stopped():
-                    self._forward(self._queue.popleft())
+                for message in self._in.batch(IDLE):
+                    self._forward(message)
                 self._round()
             self._in.commit(self._settle(), wait=True)
             self._out.announce(self._status_key, None)
@@ -79,33 +79,52 @@ class Worker:
     def _forward(self, message: Message) -> None:
         topic, partition, offset = message.topic(), message.partition(), message.offset()
         place = (topic, partition)
-        while True:
-            read = self._in.reads.get(place)
-            if read is None or offset < read.position:
-                # Given up, or begun again, while this record waited its turn.
-                return
-            if is_end(message):
-                # Beyond the last record there may be what is none: transactions' marks, compacted ones.
-                read.position = offset
-                return
-            timestamp = message.timestamp()[1]
-            try:
-                self._out.send(
-                    self._router.route(
-                        topic, partition, offset, timestamp, read.topic_id, message.key(), message.value()
-                    )
+        read = self._in.reads.get(place)
+        if read is None or offset < read.position:
+            # Given up, or begun again, while this record waited its turn.
+            return
+        if place in self._held:
+            self._hold(place, message)
+            return
+        if is_end(message):
+            # Beyond the last record there may be what is none: transactions' marks, compacted ones.
+            read.position = offset
+            return
+        timestamp = message.timestamp()[1]
+        try:
+            self._out.send(
+                self._router.route(
+                    topic, partition, offset, timestamp, read.topic_id, message.key(), message.value()
                 )
-                self._counts["forwarded"] += 1
-                break
-            except InvalidRecord as error:
-                self._set_aside(message, error)
-                break
-            except RegistryUnavailable as error:
-                if not self._wait_for_registry(error):
-                    return
+            )
+            self._counts["forwarded"] += 1
+        except InvalidRecord as error:
+            self._set_aside(message, error)
+        except RegistryUnavailable as error:
+            log.warning("%s; waiting", error, extra=logs.about(topic, partition, offset))
+            self._next_retry = time.monotonic() + RETRY_EVERY
+            self._hold(place, message)
+            return
         read.position = offset + 1
         read.at = timestamp
         self._counts["read"] += 1
+
+    def _hold(self, place: Place, message: Message) -> None:
+        """Keeps a record that must wait, and with it all that is behind it in its partition."""
+        # Paused again each time: what was given up and came back is not.
+        self._in.pause(place)
+        self._held.setdefault(place, deque()).append(message)
+
+    def _retry(self) -> None:
+        """Tries what is held once more; what must still wait is held again, in its order."""
+        held, self._held = self._held, {}
+        for place, waiting in held.items():
+            self._in.resume(place)
+            while waiting:
+                if place in self._held:
+                    self._held[place].extend(waiting)
+                    break
+                self._forward(waiting.popleft())
 
     def _set_aside(self, message: Message, error: InvalidRecord) -> None:
         topic, partition, offset = message.topic(), message.partition(), message.offset()
@@ -121,22 +140,12 @@ class Worker:
         log.log(level, "set aside: %s: %s", error.reason, error, extra=place)
         self._malformed[error.reason] += 1
 
-    def _wait_for_registry(self, error: RegistryUnavailable) -> bool:
-        """A pause in which membership, marks and commits go on; False when stopped meanwhile."""
-        log.warning("%s; waiting", error)
-        until = time.monotonic() + REGISTRY_PAUSE
-        while time.monotonic() < until and not self._stopped():
-            # Again each time: what is assigned meanwhile is not paused. It waits in the queue.
-            self._in.pause()
-            self._queue.extend(self._in.batch(IDLE))
-            self._round()
-        self._in.resume()
-        return not self._stopped()
-
     def _round(self) -> None:
         """What is due between batches: acknowledgements, commits, clock marks, status."""
         self._out.poll()
         now = time.monotonic()
+        if self._held and now >= self._next_retry:
+            self._retry()
         if now >= self._next_commit:
             self._next_commit = now + COMMIT_EVERY
             self._out.progress.close(self._positions())

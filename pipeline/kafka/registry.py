@@ -16,9 +16,10 @@ import msgspec
 from ..errors import InvalidRecord, RegistryUnavailable, SchemaRefused
 
 CONTENT = "application/vnd.schemaregistry.v1+json"
-TIMEOUT = 5.0
-#: For so long an unknown id is not asked for again: a flood of false frames must not become
-#: a flood of requests, while a schema put there a moment too late is still found.
+TIMEOUT = 3.0
+#: For so long an unknown id is not asked for again, nor a registry that is away: a flood of
+#: frames must not become a flood of requests, nor each of them a time-out, while a schema put
+#: there a moment too late is still found.
 FORGET_AFTER = 1.0
 LARGEST_ID = 2**31 - 1
 
@@ -26,7 +27,7 @@ LARGEST_ID = 2**31 - 1
 class HttpRegistry:
     """The registry at ``url``, with user and password in it where it wants them.
 
-    Answers are not kept but for unknown ids; ``pipeline.codec`` keeps schemas.
+    It keeps for a moment that an id is unknown or that there is no answer; ``pipeline.codec`` keeps schemas.
     """
 
     def __init__(self, url: str) -> None:
@@ -38,6 +39,7 @@ class HttpRegistry:
             login = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
             self._headers["Authorization"] = f"Basic {b64encode(login.encode()).decode()}"
         self._unknown: dict[int, float] = {}
+        self._away: tuple[float, str] = (0.0, "")
 
     def schema(self, identity: int) -> str:
         """As ``pipeline.codec.Registry``."""
@@ -67,6 +69,9 @@ class HttpRegistry:
         return int(answer["id"])
 
     def _ask(self, method: str, path: str, body: bytes | None = None) -> tuple[int, dict[str, Any]]:
+        until, problem = self._away
+        if until > time.monotonic():
+            raise RegistryUnavailable(problem)
         request = Request(self._url + path, body, self._headers, method=method)
         try:
             with urlopen(request, timeout=TIMEOUT) as response:
@@ -83,7 +88,9 @@ class HttpRegistry:
             problem = str(error)
         except (msgspec.MsgspecError, ValueError) as error:
             problem = f"an answer that is no JSON: {error}"
-        raise RegistryUnavailable(f"the schema registry at {self._url} does not answer: {problem}")
+        problem = f"the schema registry at {self._url} does not answer: {problem}"
+        self._away = (time.monotonic() + FORGET_AFTER, problem)
+        raise RegistryUnavailable(problem)
 
     def _forget(self) -> None:
         if len(self._unknown) >= 10_000:

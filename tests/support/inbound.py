@@ -48,6 +48,7 @@ def start(
         "FAULTLINE_KAFKA": kafka,
         "FAULTLINE_DATA": str(directory),
         "FAULTLINE_INSTANCE": instance,
+        "FAULTLINE_PARTITIONS": str(PARTITIONS),
         **settings,
     }
     command = [sys.executable, "-m", "pipeline", "worker", "--role", "ingest"]

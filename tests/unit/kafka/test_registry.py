@@ -118,6 +118,15 @@ def test_a_registry_that_is_not_there_is_unavailable(server: Answers) -> None:
         registry.HttpRegistry(url).schema(7)
 
 
+def test_a_registry_that_is_away_is_not_asked_again_at_once(server: Answers) -> None:
+    server.answers["/api/schemas/ids/7"] = (503, b"")
+    shelf = registry.HttpRegistry(server.url)
+    for _ in range(3):
+        with pytest.raises(RegistryUnavailable, match="503"):
+            shelf.schema(7)
+    assert len(server.asked) == 1
+
+
 def test_what_is_no_avro_is_the_records_fault(server: Answers) -> None:
     server.answers["/api/schemas/ids/7"] = (200, {"schema": "syntax", "schemaType": "PROTOBUF"})
     with pytest.raises(InvalidRecord, match="PROTOBUF; only Avro"):

@@ -149,17 +149,18 @@ class Sink:
             batch.since = time.monotonic()
         batch.records += 1
         batch.bytes += FULL + len(value or b"")
-        if value is None:
-            return  # a tombstone tells nothing that was not told before
         topic = place.topic
         mapper = self.mappers[topic]
         letter = mapper is dead_letter
+        # A tombstone tells nothing that was not told before; a letter without a value is about one.
+        if value is None and not letter:
+            return
         where = Place(
             topic, place.topic_id, place.partition, message.offset(),
             self.writer.epochs[topic, place.topic_id], message.timestamp()[1] * 1000,
         )  # fmt: skip
         try:
-            if not letter and value[:1] != b"{":
+            if value is not None and not letter and value[:1] != b"{":
                 value = self._json(value, stop)
             headers: Headers = (message.headers() or []) if letter else []
             mapper(where, message.key(), value, headers, batch.rows)

@@ -14,7 +14,7 @@ from msgspec import UNSET
 from ..events import RESOURCE, Entity, Relationship
 from .alarms import remove_alarm
 from .said import forget, judge, move, newest, note
-from .step import Added, Changed, Removed, Step
+from .step import Added, Changed, Removed, Step, Unlinked
 from .store import Graph
 from .vertex import ON, Edge, Vertex, linked
 
@@ -148,6 +148,8 @@ def remove_relationship(step: Step, source: Vertex, label: str, target: Vertex) 
     if edge.derived:
         step.undo.set(edge, "base", False)
         forget(step.undo, edge)
+        # It is still there, but its ground may have been this very edge.
+        step.changes.append(Unlinked(source, label, target))
     else:
         step.unlink(source, label, target)
 

@@ -5,26 +5,32 @@ from __future__ import annotations
 from ..graph.step import Added, Change, Changed, Linked, Removed, Unlinked
 from ..graph.vertex import Vertex
 from .clause import Clause, Match
+from .facts import Fact
 from .index import Gap, Index, Place
 
 Find = tuple[Clause, tuple[tuple[int, Vertex], ...]]
 
 
 class Agenda:
-    """Filled from changes by way of the index, emptied by the engine, lowest level first."""
+    """Filled from changes by way of the index, emptied by the engine, lowest level first.
 
-    __slots__ = ("doubts", "finds")
+    ``shaken`` are facts taken out of the graph until the level that may support them in
+    a circle has been gone through.
+    """
+
+    __slots__ = ("doubts", "finds", "shaken")
 
     def __init__(self) -> None:
+        self.shaken: dict[int, dict[Fact, None]] = {}
         self.doubts: dict[int, dict[Match, None]] = {}
         self.finds: dict[int, dict[Find, None]] = {}
 
     def __bool__(self) -> bool:
-        return bool(self.doubts or self.finds)
+        return bool(self.doubts or self.finds or self.shaken)
 
     def lowest(self) -> int:
         """The lowest level with anything to do."""
-        return min([*self.doubts, *self.finds])
+        return min([*self.doubts, *self.finds, *self.shaken])
 
     def doubt(self, match: Match) -> None:
         """Asks whether a match still holds."""

@@ -13,15 +13,16 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from ..errors import FaultlineError
-from ..graph.step import Step
+from ..graph.step import Changed, Step, Unlinked
 from ..graph.store import Graph
 from ..graph.values import Values
-from ..graph.vertex import Vertex
+from ..graph.vertex import CAUSES, Vertex
 from .agenda import Agenda
 from .clause import Clause, Match, wanted
 from .effects import Facts, support, withdraw
 from .facts import Fact, StartFact
 from .index import Index
+from .properties import STATES
 from .search import Search
 
 MAX_ROUNDS = 10_000
@@ -62,6 +63,8 @@ class Engine:
     def run(self, step: Step, agenda: Agenda, before: dict[Fact, tuple[Any, ...]]) -> None:
         """Evaluates what the step's changes concern; ``before`` takes each touched fact's
         snapshot from before the step. Raises ``RuleFailed``."""
+        if self.levels:
+            self._unsettle(step, agenda, before)
         while True:
             if step.changes:
                 changes, step.changes = step.changes, []
@@ -81,22 +84,25 @@ class Engine:
     def _once(self, step: Step, agenda: Agenda, level: int, before: dict[Fact, tuple[Any, ...]]) -> None:
         touched: dict[Fact, None] = {}
         for match in agenda.doubts.pop(level, {}):
-            self._doubt(step, match, agenda, touched, before)
+            self._doubt(step, match, touched, before)
+        shaken = {fact for fact in touched if self._shake(step, agenda, fact, level)} if self.levels else ()
         for clause, bound in agenda.finds.pop(level, {}):
             self._find(step, clause, bound, touched, before)
         for fact in touched:
-            fact.settle(step)
+            if fact not in shaken:
+                fact.settle(step)
 
     def _loop(self, step: Step, agenda: Agenda, level: int, before: dict[Fact, tuple[Any, ...]]) -> None:
         for _ in range(MAX_ROUNDS):
-            shaken: dict[Fact, None] = {}
+            shaken = agenda.shaken.pop(level, {})
             while doubts := agenda.doubts.pop(level, None):
                 for match in doubts:
                     lost: dict[Fact, None] = {}
-                    self._doubt(step, match, agenda, lost, before)
+                    self._doubt(step, match, lost, before)
                     for fact in lost:
-                        fact.retract(step)
-                    shaken.update(lost)
+                        if not self._shake(step, agenda, fact, level):
+                            fact.retract(step)
+                            shaken[fact] = None
                     self._note(step, agenda)
             for fact in shaken:
                 fact.settle(step)
@@ -119,13 +125,40 @@ class Engine:
             changes, step.changes = step.changes, []
             agenda.note(changes, self.index)
 
+    def _unsettle(self, step: Step, agenda: Agenda, before: dict[Fact, tuple[Any, ...]]) -> None:
+        """Shakes facts that a record may have left without ground: what the record itself said
+        (a state, a cause) may have begun a circle of rules that now only holds itself."""
+        for change in list(step.changes):
+            fact: Fact | None = None
+            if isinstance(change, Changed):
+                vertex, facts = change.vertex, self.of(change.vertex.graph)
+                if vertex.alarm is not None and vertex.alarm.deduced:
+                    fact = facts.alarms.get(vertex.alarm.key)
+                elif not change.properties.isdisjoint(STATES | {"state"}):
+                    fact = facts.states.get(vertex)
+            elif isinstance(change, Unlinked) and change.label == CAUSES:
+                fact = self.of(change.source.graph).causes.get((change.source, change.target))
+            if fact is not None:
+                before.setdefault(fact, fact.snapshot(step.values))
+                self._shake(step, agenda, fact, -1)
+
+    def _shake(self, step: Step, agenda: Agenda, fact: Fact, level: int) -> bool:
+        """Takes a fact that lost a support out until a higher level that feeds itself, and has a
+        part in it, is gone through: what is left to it there may rest on the fact itself."""
+        above = [
+            entry.match.clause.level
+            for among in fact.supports.values()
+            for entry in among
+            if entry.match.clause.level > level and entry.match.clause.level in self.levels
+        ]
+        if not above:
+            return False
+        fact.retract(step)
+        agenda.shaken.setdefault(max(above), {})[fact] = None
+        return True
+
     def _doubt(
-        self,
-        step: Step,
-        match: Match,
-        agenda: Agenda,
-        touched: dict[Fact, None],
-        before: dict[Fact, tuple[Any, ...]],
+        self, step: Step, match: Match, touched: dict[Fact, None], before: dict[Fact, tuple[Any, ...]]
     ) -> None:
         clause = match.clause
         if clause.matches.get(match.bind) is not match:

@@ -30,7 +30,8 @@ RULES = [
         {"a": {**X, "severity": "CRITICAL"}, "h": HOST},
         "a [on] h",
         [([("a", "on", "h")], [], [])],
-        "- raise_alarm: {target: h, alarm_name: d1, severity: CRITICAL}\n- set_state: {target: h, state: ERROR}",
+        "- raise_alarm: {target: h, alarm_name: d1, severity: CRITICAL}\n"
+        "- set_state: {target: h, state: ERROR}",
         lambda b: [("alarm", b["h"], "d1", "CRITICAL"), ("state", b["h"], "ERROR")],
     ),
     Rule(
@@ -39,7 +40,8 @@ RULES = [
         {"a": Y, "h": HOST},
         "a [on] h",
         [([("a", "on", "h")], [], [])],
-        "- raise_alarm: {target: h, alarm_name: d1, severity: WARNING}\n- set_state: {target: h, state: SUBOPTIMAL}",
+        "- raise_alarm: {target: h, alarm_name: d1, severity: WARNING}\n"
+        "- set_state: {target: h, state: SUBOPTIMAL}",
         lambda b: [("alarm", b["h"], "d1", "WARNING"), ("state", b["h"], "SUBOPTIMAL")],
     ),
     Rule(

@@ -12,6 +12,7 @@ from typing import Any, Protocol
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
 from ..errors import InvalidRecord
+from ..kafka import client
 from ..kafka.deadletter import DeadLetter
 from ..times import rfc3339
 from .entry import Work, decode_work
@@ -175,8 +176,7 @@ def consumer(bootstrap: str, instance: str) -> Consumer:
     """A consumer of the executors' group, known there as ``instance``, so that a restart is no departure."""
     return Consumer(
         {
-            "bootstrap.servers": bootstrap,
-            "client.id": instance,
+            **client.common(bootstrap, instance),
             "group.id": GROUP,
             "group.instance.id": instance,
             "partition.assignment.strategy": "cooperative-sticky",

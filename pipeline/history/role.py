@@ -19,6 +19,7 @@ from ..console.board import STATUS, Board, follow
 from ..console.offsets import Extents, extents
 from ..console.status import KEPT, Sight
 from ..errors import InvalidSetting
+from ..kafka.client import common as client_common
 from ..kafka.outbox import KafkaOutbox, producer
 from ..kafka.partition import Batch
 from ..kafka.reader import consumer
@@ -60,7 +61,7 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
         log.info("history: applied %s", name)
     reading = await asyncio.to_thread(Reading, where)
     writer = await asyncio.to_thread(Writer, client)
-    admin = AdminClient({"bootstrap.servers": bootstrap})
+    admin = AdminClient(client_common(bootstrap, "faultline-history"))
     board = Board()
     halt = threading.Event()
     with consumer(bootstrap, "faultline-history") as reader:

@@ -79,9 +79,15 @@ def application(compute: Compute, token: str) -> web.Application:
     @web.middleware
     async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
         try:
-            if request.path.startswith("/v2.1/") and request.headers.get("X-Auth-Token") != token:
+            if not request.path.startswith("/v2.1/"):
+                return await handler(request)
+            if request.headers.get("X-Auth-Token") != token:
                 raise Refusal(401, "The request you have made requires authentication.")
-            return await handler(request)
+            # What is asked for happens in the middle: a caller that dies may have been too early or too late.
+            await asyncio.sleep(compute.pace.answer / 2)
+            answer = await handler(request)
+            await asyncio.sleep(compute.pace.answer / 2)
+            return answer
         except Refusal as error:
             return _fault(error.code, str(error))
         except web.HTTPNotFound:
@@ -187,8 +193,8 @@ async def serve(arguments: argparse.Namespace) -> None:
             "linger.ms": 1,
         }
     )
-    pace = Pace() if arguments.pace == 1 else Pace(*[step * arguments.pace for step in (2.0, 1.5, 2.0, 1.0)])
-    compute = seeded(json.loads(arguments.seed.read_text(encoding="utf-8")), producer, pace)
+    seed = json.loads(arguments.seed.read_text(encoding="utf-8"))
+    compute = seeded(seed, producer, Pace().stretched(arguments.pace))
     await compute.open()
     runner = web.AppRunner(application(compute, arguments.token), access_log=None)
     await runner.setup()

@@ -34,12 +34,17 @@ class Publisher(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """How long things take, in seconds."""
+    """How long things take, in seconds; ``answer`` is what the API takes for any call."""
 
+    answer: float = 0.15
     resize: float = 2.0
     verify: float = 1.5
     migrate_live: float = 2.0
     reboot: float = 1.0
+
+    def stretched(self, factor: float) -> Pace:
+        """The same, ``factor`` times as long."""
+        return Pace(*[getattr(self, name) * factor for name in self.__slots__])
 
 
 @dataclass(slots=True)
@@ -219,4 +224,3 @@ async def _greet(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         return
     finally:
         writer.close()
-

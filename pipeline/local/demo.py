@@ -39,7 +39,8 @@ class Fault:
     host: str
     reported: int
     deduced: int | None
-    repaired: int | None
+    cleared: int | None
+    ended: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +69,8 @@ class Outcome:
                 {
                     "host": one.host,
                     "seconds_to_deduction": _seconds(one.deduced, one.reported),
-                    "seconds_to_repair": _seconds(one.repaired, one.reported),
+                    "seconds_to_alarm_cleared": _seconds(one.cleared, one.reported),
+                    "seconds_to_playbook_ended": _seconds(one.ended, one.reported),
                 }
                 for one in self.faults
             ],
@@ -140,19 +142,21 @@ def _fault(stage: Stage, console: Console, host: str) -> Fault:
 
     def ended() -> bool:
         mine = stage.seen[before:]
-        done = any(
-            one.topic == "workflow.steps"
-            and one.value["kind"] == "EXECUTION"
-            and one.value["state"] in TERMINAL
-            for one in mine
-        )
-        return done and _first(mine, key, "CLEARED") is not None
+        return _ended(mine) is not None and _first(mine, key, "CLEARED") is not None
 
     _follow(stage, console, reported, ended, f"the playbook for {movable} to end and its alarm to clear")
     _settle(stage)
     _tell(console, reported, stage.look())
     mine = stage.seen[before:]
-    return Fault(host, reported, _first(mine, key, "ACTIVE"), _first(mine, key, "CLEARED"))
+    return Fault(host, reported, _first(mine, key, "ACTIVE"), _first(mine, key, "CLEARED"), _ended(mine))
+
+
+def _ended(seen: list[Seen]) -> int | None:
+    for one in seen:
+        step = one.value if one.topic == "workflow.steps" else {}
+        if step.get("kind") == "EXECUTION" and step["state"] in TERMINAL:
+            return one.time
+    return None
 
 
 def _first(seen: list[Seen], key: str, status: str) -> int | None:
@@ -226,7 +230,8 @@ def show(console: Console, outcome: Outcome) -> None:
     table.add_row("done", "\n".join(done) or "nothing")
     for one in outcome.faults:
         table.add_row(f"{one.host}: fault to deduction", f"{_seconds(one.deduced, one.reported)} s")
-        table.add_row(f"{one.host}: fault to alarm cleared", f"{_seconds(one.repaired, one.reported)} s")
+        table.add_row(f"{one.host}: fault to alarm cleared", f"{_seconds(one.cleared, one.reported)} s")
+        table.add_row(f"{one.host}: fault to playbook's end", f"{_seconds(one.ended, one.reported)} s")
     table.add_row("in all", f"{outcome.seconds:.1f} s, starting included")
     console.print()
     console.print(table)

@@ -52,7 +52,15 @@ class Facts:
             "executions": sorted(
                 [one["workflow"], one["input"], one["state"], one["state_info"]] for one in self.executions
             ),
-            "tasks": sorted([one["input"], one["name"], one["state"]] for one in self.tasks),
+            "tasks": sorted(
+                [
+                    one["input"],
+                    one["name"],
+                    one["state"],
+                    one["state_info"] if one["state"] == "ERROR" else "",
+                ]
+                for one in self.tasks
+            ),
             "hosts": dict(sorted(self.hosts.items())),
             "dead_letters": self.dead_letters,
         }

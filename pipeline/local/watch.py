@@ -1,4 +1,4 @@
-"""Reads several topics of a running pipeline from now on, as one stream in order of append time."""
+"""Reads several topics of a running pipeline from now on, as one stream in the order of time."""
 
 from __future__ import annotations
 
@@ -26,6 +26,19 @@ class Seen:
     value: dict[str, Any]
 
 
+# What follows from what, where times are equal.
+ORDER = (
+    "alarms.raw",
+    "graph.input",
+    "alarms.deduced",
+    "graph.journal",
+    "workflow.commands",
+    "workflow.steps",
+    "workflow.actions",
+    "topology.changes",
+)
+
+
 def open_at_end(bootstrap: str, name: str, topics: Sequence[str]) -> Consumer:
     """A reader that meets what is appended to ``topics`` from now on."""
     consumer = Consumer(client.reader(bootstrap, name))
@@ -39,7 +52,7 @@ def open_at_end(bootstrap: str, name: str, topics: Sequence[str]) -> Consumer:
 
 
 def read(consumer: Consumer, timeout: float = 0.05) -> list[Seen]:
-    """What has come, at most ``timeout`` seconds waited for; sorted by append time."""
+    """What has come, at most ``timeout`` seconds waited for; sorted by time, then by what follows from what."""
     seen: list[Seen] = []
     for message in consumer.consume(500, timeout):
         if message.error() is None and message.value():
@@ -47,4 +60,4 @@ def read(consumer: Consumer, timeout: float = 0.05) -> list[Seen]:
                 value = json.loads(message.value())
                 stamp = message.timestamp()[1] * 1000
                 seen.append(Seen(message.topic(), message.partition(), message.offset(), stamp, value))
-    return sorted(seen, key=lambda one: one.time)
+    return sorted(seen, key=lambda one: (one.time, ORDER.index(one.topic) if one.topic in ORDER else -1))

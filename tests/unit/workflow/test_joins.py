@@ -254,3 +254,20 @@ def test_leaves_of_one_variable_from_two_branches_survive_both(play):
         """
     )
     assert ran.output == {"d": {"k1": 1, "k2": 2}}
+
+
+def test_an_indirect_death_is_seen_while_other_branches_run(play):
+    ran = play(
+        """
+        wf:
+          tasks:
+            a: {on-success: j}
+            b: {action: std.fail, on-success: c, on-error: noop}
+            c: {on-success: d}
+            d: {on-success: j}
+            slow: {action: std.echo output=1 delay=9}
+            j: {join: all, on-error: noop}
+        """,
+        until=1,
+    )
+    assert (ran.state, ran.tasks["slow"], ran.tasks["j"]) == ("RUNNING", "RUNNING", "ERROR")

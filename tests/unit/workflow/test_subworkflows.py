@@ -170,3 +170,26 @@ def test_within_a_workbook_its_own_workflows_and_actions_come_first(play):
     )
     assert (ran.state, ran.task("call")["result"]) == ("SUCCESS", {"from": "book"})
     assert ran.actions() == [("std.echo", {"output": "book hi"})]
+
+
+def test_items_that_were_cancelled_together_are_waited_for_together_after_a_rerun(play):
+    text = """
+    wf: {tasks: {many: {with-items: 'i in [1, 2]', workflow: sub i=<% $.i %>}}}
+    sub: {input: [i], tasks: {t: {action: some.action}}}
+    """
+    never = "{action: some.action, answers: [{never: true}, {never: true}, {result: 1}]}"
+    stopped = play(text, script=f"{{actions: [{never}], events: [{{at: 1, cancel: x}}]}}")
+    children = [live.record for live in stopped.runner.shard.store.lives.values() if live.record.parent]
+    first = children[0].id
+    assert [child.state for child in children] == ["CANCELLED", "CANCELLED"]
+    task = next(iter(stopped.runner.shard.store.lives[first].tasks.values()))
+    assert task.state == "RUNNING"
+    # The action of the first one fails after all, and its task is run again.
+    runner = stopped.runner
+    action = task.running[0]
+    place = {"root": "root-1", "execution": first, "task": task.id}
+    runner.apply({"command": "RESULT", **place, "action": action, "state": "ERROR", "result": "late"})
+    runner.apply({"command": "RERUN", "root": "root-1", "execution": first, "task": "t"})
+    runner.advance()
+    states = {live.record.id: live.record.state for live in runner.shard.store.lives.values()}
+    assert states == {"root-1": "CANCELLED", first: "SUCCESS", children[1].id: "CANCELLED"}

@@ -145,15 +145,15 @@ class WorkflowShard:
     def counters(self) -> dict[str, Any]:
         """Executions by state, timers, actions that run, definitions."""
         lives = self.store.lives.values()
-        documents = self.store.documents.values()
         return {
             "executions": dict(Counter(live.record.state for live in lives)),
             "timers": len(self.store.timers),
-            "waiting_actions": sum(live.open for live in lives if live.record.state not in ENDED),
+            "open_tasks": sum(live.open for live in lives if live.record.state not in ENDED),
             "remembered": len(self.store.ended),
-            "workflows": sorted(self.store.workflows),
+            # By name, in words: each partition has the same ones.
+            "workflows": {name: revision for name, (revision, _) in sorted(self.store.workflows.items())},
             "definitions": {
-                "loaded": sum(1 for document in documents if document.revision),
-                "errors": {document.name: document.error for document in documents if document.error},
+                name: {"revision": document.revision, "error": document.error or ""}
+                for name, document in sorted(self.store.documents.items())
             },
         }

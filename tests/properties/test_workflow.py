@@ -240,7 +240,7 @@ def test_state_is_a_function_of_the_log(seed):
     world = World(seed)
     definition = {"kind": "WORKFLOW", "name": "all", "text": DEFINITIONS}
     world.feed({"command": "DEFINITION", "op": "UPSERT", "definition": definition})
-    assert world.live.counters()["definitions"]["errors"] == {}
+    assert world.live.counters()["definitions"]["all"]["error"] == ""
     for _ in range(120):
         world.move()
         if world.random.random() < 0.2:

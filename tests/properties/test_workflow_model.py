@@ -65,7 +65,7 @@ def play(tasks: dict[str, Any], outcomes: tuple[str, ...], backwards: bool) -> W
     text = msgspec.json.encode({"version": "2.0", "wf": {"tasks": tasks}}).decode()
     definition = {"kind": "WORKFLOW", "name": "wf", "text": text}
     shard.step(msgspec.json.encode({"id": "d", "command": "DEFINITION", "definition": definition}), 0, 1)
-    if shard.counters()["definitions"]["errors"]:
+    if shard.counters()["definitions"]["wf"]["error"]:
         return None
     start = {"id": "s", "command": "START", "root": "r", "execution": "r", "workflow": "wf", "input": {}}
     outputs = shard.step(msgspec.json.encode(start), 1, 1)

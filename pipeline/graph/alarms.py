@@ -26,13 +26,13 @@ def merge_alarm(step: Step, graph: Graph, report: Alarm) -> None:
     tomb = graph.tombs.get(key) if graph.tombs else None
     claims: Vertex | Tomb | None = alarm if alarm is not None else tomb
     if claims is not None:
-        verdict = judge(claims, source, record.time, record.id)
+        verdict = judge(claims, source, step.time, record.id)
         if verdict != "new":
             kind = "IGNORED" if verdict == "older" else "REPEATED"
             step.ignored(kind, shown, verdict, alarm=reported(step, report))
             return
     step.dirty.add(key)
-    gone = step.deleted_since(resource.type, resource.id, graph, record.time)
+    gone = step.deleted_since(resource.type, resource.id, graph, step.time)
     if gone or report.status == "CLEARED" or report.severity.upper() in CLEARING:
         if alarm is not None:
             remove_alarm(step, alarm, "REMOVED" if gone else "CLEARED", report)
@@ -42,7 +42,7 @@ def merge_alarm(step: Step, graph: Graph, report: Alarm) -> None:
             step.ignored("REPEATED", shown, "not active", alarm=reported(step, report))
         tomb = step.tomb(graph, key)
         step.undo.set(tomb, "since", step.now)
-        note(step.undo, tomb, source, record.time, record.id)
+        note(step.undo, tomb, source, step.time, record.id)
         return
     if alarm is None:
         alarm = _raise(step, graph, report, shown)
@@ -58,7 +58,7 @@ def merge_alarm(step: Step, graph: Graph, report: Alarm) -> None:
         )
     else:
         step.ignored("REPEATED", shown, "same", alarm=told(alarm, step))
-    note(step.undo, alarm, source, record.time, record.id)
+    note(step.undo, alarm, source, step.time, record.id)
 
 
 def remove_alarm(step: Step, alarm: Vertex, op: str, report: Alarm | None = None) -> None:

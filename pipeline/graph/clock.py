@@ -6,7 +6,8 @@ from collections import deque
 from dataclasses import dataclass, field
 
 from ..events import Mark
-from ..times import SECOND, micros, rfc3339
+from ..times import SECOND, micros
+from .said import NEVER
 from .store import Graph
 
 MEMORY = 24 * 3600 * SECOND
@@ -17,6 +18,7 @@ class Clock:
     """``now`` is a normalized time, "" before the first mark. It never goes back."""
 
     now: str = ""
+    micros: int = NEVER
     read: dict[str, str] = field(default_factory=dict)
 
     def advance(self, mark: Mark) -> bool:
@@ -30,7 +32,7 @@ class Clock:
         lowest = min(self.read.values())
         if lowest <= self.now:
             return False
-        self.now = lowest
+        self.now, self.micros = lowest, micros(lowest)
         return True
 
     def _replace(self, place: str) -> None:
@@ -50,15 +52,15 @@ class Memory:
     __slots__ = ("queue",)
 
     def __init__(self) -> None:
-        self.queue: deque[tuple[str, str]] = deque()
+        self.queue: deque[tuple[int, str]] = deque()
 
-    def note(self, since: str, key: str) -> None:
+    def note(self, since: int, key: str) -> None:
         """A tomb began (again) at ``since``."""
         self.queue.append((since, key))
 
-    def expire(self, graph: Graph, now: str) -> list[str]:
+    def expire(self, graph: Graph, now: int) -> list[str]:
         """Forgets what is older than 24 hours; the table keys that changed."""
-        cutoff = rfc3339(max(0, micros(now) - MEMORY))
+        cutoff = now - MEMORY
         forgotten: list[str] = []
         while self.queue and self.queue[0][0] < cutoff:
             since, key = self.queue.popleft()

@@ -13,7 +13,7 @@ from msgspec import UNSET
 
 from ..events import RESOURCE, Entity, Relationship
 from .alarms import remove_alarm
-from .said import forget, judge, move, newest, note
+from .said import NEVER, forget, judge, move, newest, note
 from .step import Added, Changed, Removed, Step, Unlinked
 from .store import Graph
 from .vertex import ON, Edge, Vertex, linked
@@ -30,15 +30,15 @@ def merge_entity(step: Step, graph: Graph, entity: Entity) -> None:
     claims = vertex if vertex is not None and vertex.live else tomb
     shown = f"{entity.type}/{entity.id}"
     if claims is not None:
-        verdict = judge(claims, record.source, record.time, record.id)
+        verdict = judge(claims, record.source, step.time, record.id)
         if verdict != "new":
             step.ignored("IGNORED" if verdict == "older" else "REPEATED", shown, verdict)
             return
     if record.op == "DELETE":
         _delete_entity(step, graph, entity, key, vertex)
         return
-    if tomb is not None and record.time < tomb.deleted:
-        note(step.undo, claims or tomb, record.source, record.time, record.id)
+    if tomb is not None and step.time < tomb.deleted:
+        note(step.undo, claims or tomb, record.source, step.time, record.id)
         step.dirty.add(key)
         step.ignored("IGNORED", shown, "deleted")
         return
@@ -56,13 +56,13 @@ def merge_entity(step: Step, graph: Graph, entity: Entity) -> None:
         _describe(step, vertex, entity)
         if tomb is not None:
             move(step.undo, tomb, vertex)
-            if tomb.deleted:
+            if tomb.deleted != NEVER:
                 forget(step.undo, tomb)
             else:
                 step.undo.drop(graph.tombs, key)
         step.changes.append(Added(vertex))
         step.journal.append({"kind": "ENTITY", "op": "UPSERT", "vertex": vertex})
-    note(step.undo, vertex, record.source, record.time, record.id)
+    note(step.undo, vertex, record.source, step.time, record.id)
     step.dirty.add(key)
 
 
@@ -73,7 +73,7 @@ def merge_relationship(step: Step, graph: Graph, relationship: Relationship) -> 
     label = intern(relationship.type)
     shown = f"{ends[0].type}/{ends[0].id} -{label}-> {ends[1].type}/{ends[1].id}"
     for end in ends:
-        if step.deleted_since(end.type, end.id, graph, record.time):
+        if step.deleted_since(end.type, end.id, graph, step.time):
             step.ignored("IGNORED", shown, "end deleted")
             return
     source, target = (graph.entity(end.type, end.id) for end in ends)
@@ -84,29 +84,29 @@ def merge_relationship(step: Step, graph: Graph, relationship: Relationship) -> 
     tomb = graph.tombs.get(key) if graph.tombs else None
     claims = edge or tomb
     if claims is not None:
-        verdict = judge(claims, record.source, record.time, record.id)
+        verdict = judge(claims, record.source, step.time, record.id)
         if verdict != "new":
             step.ignored("IGNORED" if verdict == "older" else "REPEATED", shown, verdict)
             return
     step.dirty.add(key)
     if record.op == "DELETE":
-        if edge is not None and newest(edge) > record.time:
-            note(step.undo, edge, record.source, record.time, record.id)
+        if edge is not None and newest(edge) > step.time:
+            note(step.undo, edge, record.source, step.time, record.id)
             step.ignored("IGNORED", shown, "newer")
             return
         tomb = step.tomb(graph, key)
         if edge is not None:
             move(step.undo, edge, tomb)
-        step.undo.set(tomb, "deleted", max(tomb.deleted, record.time))
+        step.undo.set(tomb, "deleted", max(tomb.deleted, step.time))
         step.undo.set(tomb, "since", step.now)
-        note(step.undo, tomb, record.source, record.time, record.id)
+        note(step.undo, tomb, record.source, step.time, record.id)
         if edge is not None and source is not None and target is not None:
             remove_relationship(step, source, label, target)
         else:
             step.ignored("REPEATED", shown, "absent")
         return
-    if tomb is not None and record.time < tomb.deleted:
-        note(step.undo, claims or tomb, record.source, record.time, record.id)
+    if tomb is not None and step.time < tomb.deleted:
+        note(step.undo, claims or tomb, record.source, step.time, record.id)
         step.ignored("IGNORED", shown, "deleted")
         return
     if edge is None:
@@ -125,8 +125,8 @@ def merge_relationship(step: Step, graph: Graph, relationship: Relationship) -> 
     else:
         step.ignored("REPEATED", shown, "same")
     if relationship.attributes:
-        step.undo.set(edge, "attributes", _merged(edge.attributes, relationship.attributes))
-    note(step.undo, edge, record.source, record.time, record.id)
+        step.undo.set(edge, "attributes", _merged(graph, edge.attributes, relationship.attributes))
+    note(step.undo, edge, record.source, step.time, record.id)
 
 
 def remove_relationship(step: Step, source: Vertex, label: str, target: Vertex) -> None:
@@ -157,17 +157,17 @@ def remove_relationship(step: Step, source: Vertex, label: str, target: Vertex) 
 def _delete_entity(step: Step, graph: Graph, entity: Entity, key: str, vertex: Vertex | None) -> None:
     record = step.input
     live = vertex is not None and vertex.live
-    if vertex is not None and live and newest(vertex) > record.time:
-        note(step.undo, vertex, record.source, record.time, record.id)
+    if vertex is not None and live and newest(vertex) > step.time:
+        note(step.undo, vertex, record.source, step.time, record.id)
         step.dirty.add(key)
         step.ignored("IGNORED", f"{entity.type}/{entity.id}", "newer")
         return
     tomb = step.tomb(graph, key)
     if vertex is not None and live:
         move(step.undo, vertex, tomb)
-    step.undo.set(tomb, "deleted", max(tomb.deleted, record.time))
+    step.undo.set(tomb, "deleted", max(tomb.deleted, step.time))
     step.undo.set(tomb, "since", step.now)
-    note(step.undo, tomb, record.source, record.time, record.id)
+    note(step.undo, tomb, record.source, step.time, record.id)
     step.dirty.add(key)
     if vertex is None:
         step.ignored("REPEATED", f"{entity.type}/{entity.id}", "absent")
@@ -180,7 +180,7 @@ def _delete_entity(step: Step, graph: Graph, entity: Entity, key: str, vertex: V
         step.undo.put(graph.placeholders, vertex, None)
         step.changes.append(Removed(vertex))
         forget(step.undo, vertex)
-    _delete_what_hangs_on(step, vertex, record.time)
+    _delete_what_hangs_on(step, vertex, step.time)
     if live:
         # The name stays until the rules have run: their indexes know the vertex by it.
         step.undo.set(vertex, "attributes", None)
@@ -188,7 +188,7 @@ def _delete_entity(step: Step, graph: Graph, entity: Entity, key: str, vertex: V
     step.sweep(vertex)
 
 
-def _delete_what_hangs_on(step: Step, vertex: Vertex, time: str) -> None:
+def _delete_what_hangs_on(step: Step, vertex: Vertex, time: int) -> None:
     for label, ends in list((vertex.out or {}).items()):
         for target, edge in list(ends.items()):
             if edge.base and newest(edge) <= time:
@@ -211,10 +211,11 @@ def _describe(step: Step, vertex: Vertex, entity: Entity) -> None:
         step.touch_state(vertex)
     undo.set(vertex, "live", True)
     undo.drop(vertex.graph.placeholders, vertex)
-    undo.set(vertex, "name", None if entity.name is UNSET else entity.name)
+    name = None if entity.name is UNSET else entity.name
+    undo.set(vertex, "name", vertex.id if name == vertex.id else name)
     undo.set(vertex, "category", RESOURCE if entity.category is UNSET else intern(entity.category))
     undo.set(vertex, "state", intern(state) if state is not None else None)
-    undo.set(vertex, "attributes", _merged(None, entity.attributes))
+    undo.set(vertex, "attributes", _merged(vertex.graph, None, entity.attributes))
 
 
 def _update(step: Step, vertex: Vertex, entity: Entity) -> tuple[set[str], str | None]:
@@ -232,20 +233,20 @@ def _update(step: Step, vertex: Vertex, entity: Entity) -> tuple[set[str], str |
         undo.set(vertex, "state", intern(entity.state) if entity.state is not None else None)
         properties.update(_STATE)
     if entity.attributes:
-        merged = _merged(vertex.attributes, entity.attributes)
+        merged = _merged(vertex.graph, vertex.attributes, entity.attributes)
         if merged != vertex.attributes:
             properties.update(differing(vertex.attributes, merged))
             undo.set(vertex, "attributes", merged)
     return properties, name
 
 
-def _merged(old: dict[str, Any] | None, new: dict[str, Any]) -> dict[str, Any] | None:
+def _merged(graph: Graph, old: dict[str, Any] | None, new: dict[str, Any]) -> dict[str, Any] | None:
     merged = dict(old) if old else {}
     for key, value in new.items():
         if value is None:
             merged.pop(key, None)
         else:
-            merged[intern(key)] = value
+            merged[intern(key)] = graph.shared(value)
     return merged or None
 
 

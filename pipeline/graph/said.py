@@ -14,6 +14,9 @@ from .undo import Undo
 Records = str | tuple[str, ...]
 Verdict = Literal["new", "older", "repeated"]
 
+NEVER = -(1 << 62)
+"""Before every time. Times are kept as microseconds since 1970: a number takes a third of a text."""
+
 # A source whose clock stands still sends any number of records with one time.
 REMEMBERED = 64
 
@@ -22,27 +25,27 @@ class Claims(Protocol):
     """What can be asked who spoke of it."""
 
     said_by: str | None
-    time: str
+    time: int
     record: Records
-    more: dict[str, tuple[str, Records]] | None
+    more: dict[str, tuple[int, Records]] | None
 
 
 class Tomb:
     """The memory of what was removed. ``deleted`` is the time of a DELETE of this very
-    element ("" if there was none), ``since`` the domain's clock when it began."""
+    element (``NEVER`` if there was none), ``since`` the domain's clock when it began."""
 
     __slots__ = ("deleted", "more", "record", "said_by", "since", "time")
 
-    def __init__(self, since: str, deleted: str = "") -> None:
+    def __init__(self, since: int, deleted: int = NEVER) -> None:
         self.since = since
         self.deleted = deleted
         self.said_by: str | None = None
-        self.time = ""
+        self.time = NEVER
         self.record: Records = ""
-        self.more: dict[str, tuple[str, Records]] | None = None
+        self.more: dict[str, tuple[int, Records]] | None = None
 
 
-def judge(claims: Claims, source: str, time: str, record: str) -> Verdict:
+def judge(claims: Claims, source: str, time: int, record: str) -> Verdict:
     """What a record is to what its own source last said of the same thing."""
     if claims.said_by == source:
         said, records = claims.time, claims.record
@@ -57,7 +60,7 @@ def judge(claims: Claims, source: str, time: str, record: str) -> Verdict:
     return "new"
 
 
-def note(undo: Undo, claims: Claims, source: str, time: str, record: str) -> None:
+def note(undo: Undo, claims: Claims, source: str, time: int, record: str) -> None:
     """Takes ``source``'s claim down; the one before of another source moves to ``more``."""
     records: Records = record
     if claims.said_by == source:
@@ -77,7 +80,7 @@ def note(undo: Undo, claims: Claims, source: str, time: str, record: str) -> Non
     undo.set(claims, "record", records)
 
 
-def newest(claims: Claims) -> str:
+def newest(claims: Claims) -> int:
     """The greatest time that any source has spoken of it."""
     if claims.more is None:
         return claims.time
@@ -95,7 +98,7 @@ def move(undo: Undo, source: Claims, target: Claims) -> None:
 def forget(undo: Undo, claims: Claims) -> None:
     """Empties the claims, as of something never spoken of."""
     undo.set(claims, "said_by", None)
-    undo.set(claims, "time", "")
+    undo.set(claims, "time", NEVER)
     undo.set(claims, "record", "")
     undo.set(claims, "more", None)
 

@@ -55,15 +55,16 @@ Aggregate = tuple[str | None, str | None, str | None]
 
 @dataclass(slots=True)
 class Step:
-    """What one record does. ``now`` is the domain's clock; ``journal`` collects the
-    changes that are told as they happen, the ``*_before`` dicts what is compared at
+    """What one record does. ``time`` is when it happened, ``now`` the domain's clock;
+    ``journal`` collects the changes that are told as they happen, the ``*_before`` dicts what is compared at
     the end, so that only the record's net effect is told. ``salt`` keeps the ids of a
     further step over the same record apart."""
 
     input: Input
     partition: int
     offset: int
-    now: str
+    time: int
+    now: int
     values: Values
     undo: Undo = field(default_factory=Undo)
     salt: str = ""
@@ -145,7 +146,7 @@ class Step:
             self.undo.put(graph.tombs, key, tomb)
         return tomb
 
-    def deleted_since(self, vertex_type: str, vertex_id: str, graph: Graph, time: str) -> bool:
+    def deleted_since(self, vertex_type: str, vertex_id: str, graph: Graph, time: int) -> bool:
         """Whether the entity was deleted at ``time`` or later (whoever came first)."""
         if not graph.tombs:
             return False

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from sys import intern
+from typing import Any
 
 from ..events import EntityRef
 from .said import Tomb
+from .single import Single
 from .undo import Undo
 from .vertex import Edge, Vertex
+
+WORD, WORDS = 40, 8192
 
 
 class Graph:
     """Holds a domain's facts. It is changed through ``Step`` (``step.py``) alone."""
 
-    __slots__ = ("alarms", "domain", "entities", "placeholders", "tombs")
+    __slots__ = ("alarms", "domain", "entities", "placeholders", "tombs", "words")
 
     def __init__(self, domain: str) -> None:
         self.domain = domain
@@ -22,6 +26,16 @@ class Graph:
         self.alarms: dict[str, dict[str, Vertex]] = {}
         self.placeholders: dict[Vertex, None] = {}
         self.tombs: dict[str, Tomb] = {}
+        self.words: dict[str, str] = {}
+
+    def shared(self, value: Any) -> Any:
+        """The value of an attribute, one copy of each word that recurs (racks, flavors, projects)."""
+        if type(value) is not str or len(value) > WORD:
+            return value
+        known = self.words.get(value)
+        if known is None and len(self.words) < WORDS:
+            known = self.words[value] = value
+        return known or value
 
     def entity(self, type_: str, id_: str) -> Vertex | None:
         """The entity or placeholder, if it is there."""
@@ -77,34 +91,40 @@ def ensure(undo: Undo, graph: Graph, type_: str, id_: str) -> Vertex:
 
 def link(undo: Undo, source: Vertex, label: str, target: Vertex, edge: Edge) -> None:
     """Adds ``edge`` to both ends' adjacency."""
-    if source.out is None:
-        undo.set(source, "out", {})
-    if target.into is None:
-        undo.set(target, "into", {})
-    assert source.out is not None
-    assert target.into is not None
-    out = source.out.get(label)
-    if out is None:
-        undo.put(source.out, label, {target: edge})
-    else:
-        undo.put(out, target, edge)
-    into = target.into.get(label)
-    if into is None:
-        undo.put(target.into, label, {source: edge})
-    else:
-        undo.put(into, source, edge)
+    _enter(undo, source, "out", label, target, edge)
+    _enter(undo, target, "into", label, source, edge)
 
 
 def unlink(undo: Undo, source: Vertex, label: str, target: Vertex) -> None:
     """Removes the edge from both ends' adjacency; it must be there."""
-    assert source.out is not None
-    assert target.into is not None
-    for adjacency, near, far in ((source.out, label, target), (target.into, label, source)):
-        ends = adjacency[near]
-        undo.drop(ends, far)
-        if not ends:
-            undo.drop(adjacency, near)
-    if not source.out:
-        undo.set(source, "out", None)
-    if not target.into:
-        undo.set(target, "into", None)
+    _leave(undo, source, "out", label, target)
+    _leave(undo, target, "into", label, source)
+
+
+def _enter(undo: Undo, vertex: Vertex, side: str, label: str, other: Vertex, edge: Edge) -> None:
+    adjacency = getattr(vertex, side)
+    if adjacency is None:
+        undo.set(vertex, side, Single(label, Single(other, edge)))
+        return
+    ends = adjacency.get(label)
+    if type(ends) is dict:
+        undo.put(ends, other, edge)
+        return
+    fewer = Single(other, edge) if ends is None else {**dict(ends.items()), other: edge}
+    if type(adjacency) is dict:
+        undo.put(adjacency, label, fewer)
+    elif ends is None:
+        undo.set(vertex, side, {**dict(adjacency.items()), label: fewer})
+    else:
+        undo.set(adjacency, "value", fewer)
+
+
+def _leave(undo: Undo, vertex: Vertex, side: str, label: str, other: Vertex) -> None:
+    adjacency = getattr(vertex, side)
+    ends = adjacency[label]
+    if len(ends) > 1:
+        undo.drop(ends, other)
+    elif len(adjacency) > 1:
+        undo.drop(adjacency, label)
+    else:
+        undo.set(vertex, side, None)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ..events import EntityRef
+from .said import NEVER, Records
+from .single import Few
 
 if TYPE_CHECKING:
     from .store import Graph
@@ -14,7 +16,7 @@ CAUSES = "causes"
 ACTIVE = "Active"
 DEDUCED = "vitrage"
 
-Adjacency = dict[str, dict["Vertex", "Edge"]]
+Adjacency = Few[str, Few["Vertex", "Edge"]]
 
 
 class AlarmPart:
@@ -85,9 +87,9 @@ class Vertex:
         self.derived: Derived | None = None
         self.matches: dict[Any, None] | None = None
         self.said_by: str | None = None
-        self.time = ""
-        self.record: str | tuple[str, ...] = ""
-        self.more: dict[str, tuple[str, str | tuple[str, ...]]] | None = None
+        self.time = NEVER
+        self.record: Records = ""
+        self.more: dict[str, tuple[int, Records]] | None = None
 
     @property
     def key(self) -> str:
@@ -112,9 +114,9 @@ class Edge:
         self.derived = derived
         self.attributes: dict[str, Any] | None = None
         self.said_by: str | None = None
-        self.time = ""
-        self.record: str | tuple[str, ...] = ""
-        self.more: dict[str, tuple[str, str | tuple[str, ...]]] | None = None
+        self.time = NEVER
+        self.record: Records = ""
+        self.more: dict[str, tuple[int, Records]] | None = None
 
 
 def linked(source: Vertex, label: str, target: Vertex) -> Edge | None:

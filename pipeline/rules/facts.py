@@ -102,7 +102,7 @@ class AlarmFact:
             step.changes.append(Changed(vertex, _SEVERITY, vertex.name))
             return
         step.undo.set(vertex, "live", True)
-        step.undo.set(vertex, "time", step.input.time)
+        step.undo.set(vertex, "time", step.time)
         keys = graph.alarms.get(DEDUCED)
         if keys is None:
             keys = {}

@@ -256,7 +256,7 @@ def _journal(step: Step, domain: str, changes: list[dict[str, Any]]) -> Output:
     if record.origin is not None:
         origin = record.origin
         value["origin"] = [origin.topic, origin.topic_id, origin.partition, origin.offset]
-    if record.time < step.now:
+    if step.time < step.now:
         value["late"] = True
     return Output("graph.journal", domain, id_, record.time, value)
 

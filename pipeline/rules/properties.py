@@ -9,6 +9,7 @@ import re2
 
 from ..graph.values import Values
 from ..graph.vertex import Vertex
+from ..times import rfc3339
 
 Getter = Callable[[Vertex], Any]
 Test = Callable[[Vertex], bool]
@@ -146,7 +147,7 @@ _PLAIN: dict[str, Getter] = {
     "is_marked_down": lambda v: v.derived is not None and v.derived.down,
     "is_placeholder": lambda v: False,
     "is_deleted": lambda v: False,
-    "update_timestamp": lambda v: v.time,
+    "update_timestamp": lambda v: rfc3339(v.time),
     "source": lambda v: v.said_by,
 }
 

@@ -11,9 +11,11 @@ from ..events import Definition, Input, Output
 from ..graph.alarms import merge_alarm
 from ..graph.clock import Clock, Memory
 from ..graph.merge import merge_entity, merge_relationship
+from ..graph.said import NEVER
 from ..graph.step import Step
 from ..graph.store import Graph
 from ..graph.undo import Undo
+from ..times import micros
 from . import table
 from .agenda import Agenda
 from .engine import Engine, RuleFailed
@@ -64,17 +66,17 @@ class GraphShard:
     def _whole(self, record: Input, position: int) -> list[Output]:
         """Applies a record whole or not at all; rules that fail over it are set aside first."""
         failures: list[RuleFailed] = []
+        time, now = micros(record.time), self._now(record)
         while True:
             undo = Undo()
-            now = self.clock.now or record.at
             try:
                 made: list[Output] = []
                 for failure in failures:
                     aside = Step(
-                        record, self.partition, position, now, self.engine.values, undo, failure.rule
+                        record, self.partition, position, time, now, self.engine.values, undo, failure.rule
                     )
                     made += self._set_aside(aside, failure)
-                step = Step(record, self.partition, position, now, self.engine.values, undo)
+                step = Step(record, self.partition, position, time, now, self.engine.values, undo)
                 made += self._apply(step)
             except RuleFailed as failure:
                 undo.rollback()
@@ -145,7 +147,7 @@ class GraphShard:
         elif kind == "o":
             self.origins[(row.topic, row.topic_id, row.partition)] = row.offset
         elif kind == "c":
-            self.clock = Clock(row.now, row.read)
+            self.clock = Clock(row.now, micros(row.now) if row.now else NEVER, row.read)
         else:
             self.counts = row.counts
 
@@ -160,7 +162,7 @@ class GraphShard:
             memory.queue.extend(sorted((tomb.since, key) for key, tomb in graph.tombs.items()))
         silent = Input(id="", time=self.clock.now, at=self.clock.now, definition=Definition("RULE", ""))
         while True:
-            step = Step(silent, self.partition, -1, self.clock.now, self.engine.values)
+            step = Step(silent, self.partition, -1, self.clock.micros, self.clock.micros, self.engine.values)
             try:
                 self.engine.values = step.values = self.rules.mapping(step.undo)
                 agenda = Agenda()
@@ -321,8 +323,14 @@ class GraphShard:
         if self.clock.advance(record.mark):
             for domain, graph in self.graphs.items():
                 if graph.tombs:
-                    self.dirty.update(self._memories[domain].expire(graph, self.clock.now))
+                    self.dirty.update(self._memories[domain].expire(graph, self.clock.micros))
         self.dirty.add("c")
+
+    def _now(self, record: Input) -> int:
+        """The clock; before the first mark when the record was appended."""
+        if self.clock.now:
+            return self.clock.micros
+        return micros(record.at) if record.at else NEVER
 
     def _graph(self, domain: str) -> Graph:
         graph = self.graphs.get(domain)

@@ -14,14 +14,14 @@ import msgspec
 
 from ..errors import CheckpointFailed
 from ..events import ALARM, Definition
-from ..graph.said import Claims, Records, Tomb
+from ..graph.said import NEVER, Claims, Records, Tomb
 from ..graph.store import Graph, ensure, link
 from ..graph.undo import Undo
 from ..graph.vertex import ACTIVE, ON, AlarmPart, Edge, Vertex, linked
 from .effects import Facts, alarm_fact
 
 VERSION = 1
-Said = tuple[str | None, str, Records, dict[str, tuple[str, Records]] | None]
+Said = tuple[str | None, int, Records, dict[str, tuple[int, Records]] | None]
 
 
 class EntityRow(msgspec.Struct, array_like=True):
@@ -35,8 +35,8 @@ class EntityRow(msgspec.Struct, array_like=True):
     state: str | None
     attributes: dict[str, Any] | None
     said: Said
-    deleted: str
-    since: str
+    deleted: int
+    since: int
 
 
 class RelationshipRow(msgspec.Struct, array_like=True):
@@ -48,8 +48,8 @@ class RelationshipRow(msgspec.Struct, array_like=True):
     present: bool
     attributes: dict[str, Any] | None
     said: Said
-    deleted: str
-    since: str
+    deleted: int
+    since: int
 
 
 class AlarmRow(msgspec.Struct, array_like=True):
@@ -64,7 +64,7 @@ class AlarmRow(msgspec.Struct, array_like=True):
     external_id: str | None
     attributes: dict[str, Any] | None
     said: Said
-    since: str
+    since: int
 
 
 class DeducedRow(msgspec.Struct, array_like=True):
@@ -143,7 +143,7 @@ def entity_row(graph: Graph, key: str, type_: str, id_: str) -> bytes | None:
         return None
     claims: Claims | None = vertex if live else tomb
     assert claims is not None
-    deleted, since = ("", "") if tomb is None else (tomb.deleted, tomb.since)
+    deleted, since = (NEVER, NEVER) if tomb is None else (tomb.deleted, tomb.since)
     if vertex is None or not live:
         return encode(
             EntityRow(
@@ -178,7 +178,7 @@ def relationship_row(graph: Graph, key: str, parts: list[str]) -> bytes | None:
     claims: Claims | None = edge or tomb
     if claims is None:
         return None
-    deleted, since = ("", "") if tomb is None else (tomb.deleted, tomb.since)
+    deleted, since = (NEVER, NEVER) if tomb is None else (tomb.deleted, tomb.since)
     return encode(
         RelationshipRow(
             VERSION,
@@ -213,7 +213,7 @@ def alarm_row(graph: Graph, key: str, source: str, shown: str) -> bytes | None:
                 part.external_id,
                 alarm.attributes,
                 _said(alarm),
-                "",
+                NEVER,
             )
         )
     if tomb is None:
@@ -238,12 +238,12 @@ def load_entity(graph: Graph, key: str, row: EntityRow) -> None:
         vertex = ensure(_NOWHERE, graph, row.type, row.id)
         graph.placeholders.pop(vertex, None)
         vertex.live = True
-        vertex.name = row.name
+        vertex.name = vertex.id if row.name == vertex.id else row.name
         vertex.category = intern(row.category)
         vertex.state = None if row.state is None else intern(row.state)
-        vertex.attributes = _interned(row.attributes)
+        vertex.attributes = _interned(graph, row.attributes)
         _take(vertex, row.said)
-    if row.deleted or not row.live:
+    if row.deleted != NEVER or not row.live:
         tomb = Tomb(row.since, row.deleted)
         if not row.live:
             _take(tomb, row.said)
@@ -255,10 +255,10 @@ def load_relationship(graph: Graph, key: str, row: RelationshipRow) -> None:
         source = ensure(_NOWHERE, graph, *row.source)
         target = ensure(_NOWHERE, graph, *row.target)
         edge = Edge(base=True)
-        edge.attributes = _interned(row.attributes)
+        edge.attributes = _interned(graph, row.attributes)
         _take(edge, row.said)
         link(_NOWHERE, source, intern(row.label), target, edge)
-    if row.deleted:
+    if row.deleted != NEVER:
         tomb = Tomb(row.since, row.deleted)
         if not row.present:
             _take(tomb, row.said)
@@ -277,7 +277,7 @@ def load_alarm(graph: Graph, key: str, row: AlarmRow) -> None:
     alarm.alarm = AlarmPart(row.key, resource, intern(row.severity), row.external_id)
     alarm.name = None if row.name is None else intern(row.name)
     alarm.category, alarm.state, alarm.live = ALARM, ACTIVE, True
-    alarm.attributes = _interned(row.attributes)
+    alarm.attributes = _interned(graph, row.attributes)
     _take(alarm, row.said)
     graph.alarms.setdefault(source, {})[row.key] = alarm
     link(_NOWHERE, alarm, ON, resource, Edge(base=True))
@@ -314,8 +314,10 @@ def _take(claims: Claims, said: Said) -> None:
     claims.said_by = None if said_by is None else intern(said_by)
 
 
-def _interned(attributes: dict[str, Any] | None) -> dict[str, Any] | None:
-    return None if attributes is None else {intern(name): value for name, value in attributes.items()}
+def _interned(graph: Graph, attributes: dict[str, Any] | None) -> dict[str, Any] | None:
+    if attributes is None:
+        return None
+    return {intern(name): graph.shared(value) for name, value in attributes.items()}
 
 
 def _newer(key: str, version: int) -> CheckpointFailed:

@@ -14,7 +14,7 @@ from .errors import FaultlineError, InvalidRecord
 from .events import Definition, Input, Mark, Output
 from .rules.shard import GraphShard
 from .rules.state import document
-from .times import micros, normalize
+from .times import micros, normalize, rfc3339
 
 _encode = msgspec.json.encode
 
@@ -31,6 +31,9 @@ class Workflows(Protocol):
 
 class BadLine(FaultlineError):
     """Raised when a line of the events is none; the message says what is wrong with it."""
+
+#: What is defined before the first line has a time, too.
+BEGINNING = rfc3339(0)
 
 
 class Simulation:
@@ -93,7 +96,8 @@ class Simulation:
 
     def _define(self, definition: Definition, op: Any) -> list[Output]:
         identity = f"{definition.kind}/{definition.name}/{self._position}"
-        return self._step(Input(identity, self.now, self.now, "simulate", op=op, definition=definition))
+        moment = self.now or BEGINNING
+        return self._step(Input(identity, moment, moment, "simulate", op=op, definition=definition))
 
     def _advance(self, time: str) -> list[Output]:
         """Moves the clock; what falls due by then."""

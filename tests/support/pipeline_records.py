@@ -172,5 +172,8 @@ MALFORMED: dict[str, tuple[str, Any]] = {
     "unknown fingerprint": ("alarms.raw", lambda record: b"\xc3\x01" + bytes(8) + b"rubbish"),
     "unknown schema id": ("topology.changes", lambda record: b"\x00\x00\x0f\x42\x3f" + b"rubbish"),
     "empty name": ("alarms.raw", _changed("alarm.name", "")),
-    "nested too deep": ("alarms.raw", _changed("alarm.attributes", json.loads('{"a":' * 60 + "1" + "}" * 60))),
+    "nested too deep": (
+        "alarms.raw",
+        _changed("alarm.attributes", json.loads('{"a":' * 60 + "1" + "}" * 60)),
+    ),
 }

@@ -60,7 +60,11 @@ def test_a_thousand_malformed_records_among_ten_thousand(pipeline: Pipeline) -> 
     assert len(rows) == BAD
     for row in rows:
         kind, topic, _ = sent[row["key"]]
-        assert (row["reason"] in reasons[kind], row["origin_topic"], bool(row["error"])) == (True, topic, True)
+        assert (row["reason"] in reasons[kind], row["origin_topic"], bool(row["error"])) == (
+            True,
+            topic,
+            True,
+        )
 
     [kept] = pipeline.sql(
         "SELECT (SELECT count() FROM alarms_now WHERE startsWith(domain, 'good-')) AS alarms,"

@@ -49,7 +49,9 @@ def test_a_restart_with_a_hundred_thousand_entities(pipeline: Pipeline) -> None:
     until("a new process", lambda: pipeline.pid("correlate") not in (None, before), 10)
     pipeline.settle(60)
     chosen = ", ".join(f"'{domain}'" for domain in names)
-    rows = pipeline.sql(f"SELECT count() AS n FROM entities_now WHERE domain IN ({chosen}) AND NOT placeholder")
+    rows = pipeline.sql(
+        f"SELECT count() AS n FROM entities_now WHERE domain IN ({chosen}) AND NOT placeholder"
+    )
     assert rows == [{"n": per_domain * len(names) + len(names)}]
     counted = next(role for role in pipeline.status()["roles"] if role["role"] == "correlate")["counters"]
     assert {counted["domains"][domain]["entities"] for domain in names} == {per_domain + 1}

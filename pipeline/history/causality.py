@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from ..errors import InvalidCall, NotFound
-from .queries import SEVERITIES, alarms, similar, topology
+from .queries import MANY, SEVERITIES, alarms, similar, topology
 from .reading import Reading
 
 DEEPEST = 100
@@ -21,16 +21,15 @@ def root_causes(history: Reading, key: str, domain: str | None = None) -> dict[s
     edges of its last life. Raises ``NotFound``, or ``InvalidCall`` when several domains have the alarm.
     """
     alarm = _find(history, key, domain)
-    upward = _edges(history, alarm, "target")
-    downward = _edges(history, alarm, "source")
-    found, order = _walk(alarm["key"], lambda at: [(edge["source"], edge) for edge in upward.get(at, [])])
+    upward = _edges(history, alarm, [alarm["key"]], "target")
+    found, order = _walk(alarm["key"], lambda at: [edge["source"] for edge in upward.get(at, [])])
+    tops = [at for at in order if not upward.get(at) and at != alarm["key"]]
+    downward = _edges(history, alarm, tops, "source")
     named = alarms(history, every=True, keys=order)
     known = {one["key"]: one for one in named if one["domain"] == alarm["domain"]}
     roots = []
-    for reached in order:
-        if upward.get(reached) or reached == alarm["key"]:
-            continue
-        below, _ = _walk(reached, lambda at: [(edge["target"], edge) for edge in downward.get(at, [])])
+    for reached in tops:
+        below, _ = _walk(reached, lambda at: [edge["target"] for edge in downward.get(at, [])])
         roots.append({"alarm": known.get(reached, {"key": reached}), "path": _path(found, reached),
                       "explains": len(below) - 1})  # fmt: skip
     roots.sort(key=_likelihood)
@@ -56,15 +55,15 @@ def impact(history: Reading, key: str, domain: str | None = None) -> dict[str, A
     for edge in world["relationships"]:
         if edge["domain"] == here:
             onward.setdefault(_key(edge["source"]), []).append(_key(edge["target"]))
-    found, order = _walk(key, lambda at: [(target, target) for target in onward.get(at, [])])
+    found, order = _walk(key, lambda at: onward.get(at, []))
     standing = {one["key"]: one for one in world["alarms"] if one["domain"] == here}
     there = [
         one["key"] for one in standing.values() if f"{one['resource_type']}/{one['resource_id']}" in found
     ]
-    downward = _edges(history, {"domain": here, "status": "ACTIVE"}, "source")
+    downward = _edges(history, {"domain": here, "status": "ACTIVE"}, there, "source")
     caused: dict[str, None] = dict.fromkeys(there)
     for alarm in there:
-        _, more = _walk(alarm, lambda at: [(edge["target"], edge) for edge in downward.get(at, [])])
+        _, more = _walk(alarm, lambda at: [edge["target"] for edge in downward.get(at, [])])
         caused.update(dict.fromkeys(more))
     return {
         "entity": entity,
@@ -94,30 +93,56 @@ def _only(found: list[dict[str, Any]], what: str, key: str, domain: str | None) 
     return fit[0]
 
 
-def _edges(history: Reading, alarm: dict[str, Any], end: str) -> Edges:
-    """The causal edges of the alarm's domain by their ``end``, one for each pair of alarms."""
-    if alarm["status"] == "ACTIVE":
-        sql = (
-            "SELECT source, target, arraySort(groupUniqArray(rule)) AS rules FROM faultline.causes_now"
-            " WHERE domain = {domain:String} GROUP BY source, target ORDER BY source, target"
-        )
-        found = history.rows(sql, domain=alarm["domain"])
-    else:
-        sql = (
-            "SELECT source, target, arraySort(groupUniqArray(rule)) AS rules FROM faultline.causes"
-            " WHERE domain = {domain:String} AND op = 'ADDED'"
-            " AND event_time BETWEEN parseDateTime64BestEffort({since:String}, 6, 'UTC')"
-            " AND parseDateTime64BestEffort({until:String}, 6, 'UTC')"
-            " GROUP BY source, target ORDER BY source, target"
-        )
-        found = history.rows(sql, domain=alarm["domain"], since=alarm["since"], until=alarm["event_time"])
+def _edges(history: Reading, alarm: dict[str, Any], starts: list[str], end: str) -> Edges:
+    """The causal edges that lead on from ``starts``, by their ``end``; one for each pair of alarms.
+
+    With ``end`` target they lead upward, to causes.
+    """
     edges: Edges = {}
-    for edge in found:
-        edges.setdefault(edge[end], []).append(edge)
+    frontier, seen = list(starts), set(starts)
+    other = "source" if end == "target" else "target"
+    for _ in range(DEEPEST):
+        if not frontier:
+            break
+        wide = len(frontier) > MANY
+        found = _standing(history, alarm, end, None if wide else frontier)
+        if wide:
+            # So many at once that asking for all there are is less work; it answers every further step.
+            edges.clear()
+        for edge in found:
+            edges.setdefault(edge[end], []).append(edge)
+        if wide:
+            break
+        frontier = [key for key in dict.fromkeys(edge[other] for edge in found) if key not in seen]
+        seen.update(frontier)
     return edges
 
 
-def _walk(start: str, onward: Callable[[str], Iterable[tuple[str, Any]]]) -> tuple[dict[str, str], list[str]]:
+def _standing(
+    history: Reading, alarm: dict[str, Any], end: str, keys: list[str] | None
+) -> list[dict[str, Any]]:
+    conditions = ["domain = {domain:String}"]
+    parameters: dict[str, Any] = {"domain": alarm["domain"]}
+    if keys is not None:
+        conditions.append(f"{end} IN {{keys:Array(String)}}")
+        parameters["keys"] = keys
+    table = "faultline.causes_now"
+    if alarm["status"] != "ACTIVE":
+        # What stood while it was there.
+        table = "faultline.causes"
+        conditions.append(
+            "op = 'ADDED' AND event_time BETWEEN parseDateTime64BestEffort({since:String}, 6, 'UTC')"
+            " AND parseDateTime64BestEffort({until:String}, 6, 'UTC')"
+        )
+        parameters |= {"since": alarm["since"], "until": alarm["event_time"]}
+    return history.rows(
+        f"SELECT source, target, arraySort(groupUniqArray(rule)) AS rules FROM {table}"
+        f" WHERE {' AND '.join(conditions)} GROUP BY source, target ORDER BY source, target",
+        **parameters,
+    )
+
+
+def _walk(start: str, onward: Callable[[str], Iterable[str]]) -> tuple[dict[str, str], list[str]]:
     """Breadth first from ``start``: from where each was reached, and all in order."""
     came: dict[str, str] = {start: ""}
     queue = deque([(start, 0)])
@@ -127,7 +152,7 @@ def _walk(start: str, onward: Callable[[str], Iterable[tuple[str, Any]]]) -> tup
         order.append(at)
         if depth == DEEPEST:
             continue
-        for following, _ in onward(at):
+        for following in onward(at):
             if following not in came:
                 came[following] = at
                 queue.append((following, depth + 1))

@@ -189,17 +189,22 @@ def _delete_entity(step: Step, graph: Graph, entity: Entity, key: str, vertex: V
 
 
 def _delete_what_hangs_on(step: Step, vertex: Vertex, time: int) -> None:
-    for label, ends in list((vertex.out or {}).items()):
-        for target, edge in list(ends.items()):
+    # In an order of their own: that of the dictionaries is another one after a restore.
+    for label, ends in sorted((vertex.out or {}).items()):
+        for target, edge in sorted(ends.items(), key=_by_key):
             if edge.base and newest(edge) <= time:
                 remove_relationship(step, vertex, label, target)
-    for label, ends in list((vertex.into or {}).items()):
-        for source, edge in list(ends.items()):
+    for label, ends in sorted((vertex.into or {}).items()):
+        for source, edge in sorted(ends.items(), key=_by_key):
             if source.alarm is not None:
                 if label == ON and not source.alarm.deduced and newest(source) <= time:
                     remove_alarm(step, source, "REMOVED")
             elif edge.base and newest(edge) <= time and linked(source, label, vertex) is edge:
                 remove_relationship(step, source, label, vertex)
+
+
+def _by_key(end: tuple[Vertex, Edge]) -> str:
+    return end[0].key
 
 
 def _describe(step: Step, vertex: Vertex, entity: Entity) -> None:

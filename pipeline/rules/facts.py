@@ -185,15 +185,14 @@ class DownFact:
 
 
 class CauseFact:
-    """``source`` causes ``target``. ``announced`` is the rule and match last told."""
+    """``source`` causes ``target``."""
 
-    __slots__ = ("active", "announced", "source", "supports", "target")
+    __slots__ = ("active", "source", "supports", "target")
 
     def __init__(self, source: Vertex, target: Vertex) -> None:
         self.source = source
         self.target = target
         self.active = False
-        self.announced: dict[str, Any] | None = None
         self.supports: Supports = {}
 
     @property

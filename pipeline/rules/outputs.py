@@ -129,9 +129,9 @@ def _alarm(
 
 
 def _cause(step: Step, fact: CauseFact, changes: list[dict[str, Any]]) -> None:
-    if fact.active:
-        step.undo.set(fact, "announced", _because(winner(fact)))
-    because = fact.announced or {"rule": None, "match": None}
+    # An edge that is gone has no reason left. What was last told of it is not kept, so telling
+    # it again would make a journal that depends on whether the shard was restored in between.
+    because = _because(winner(fact) if fact.active else None)
     op = "ADDED" if fact.active else "REMOVED"
     changes.append(
         {"kind": "CAUSE", "op": op, "source": fact.source.key, "target": fact.target.key, **because}

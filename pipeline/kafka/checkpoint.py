@@ -132,8 +132,9 @@ def load(partition: Partition, values: Mapping[str, bytes]) -> None:
     take = shard.load
     for key, value in values.items():
         take(key, value)
-    shard.restored()
+    # What was read is kept already; what deriving changes, such as a rule that fails, is not.
     shard.dirty.clear()
+    shard.restored()
 
 
 def _partition(

@@ -10,6 +10,7 @@ import asyncio
 from collections import defaultdict
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from random import Random
 
 import msgspec
@@ -47,6 +48,11 @@ class Kafka:
     epochs: dict[int, int] = field(default_factory=lambda: defaultdict(int))
     sent: list[Sent] = field(default_factory=list)
     letters: list[DeadLetter] = field(default_factory=list)
+    feed: str = ""
+    """The topic that is the log itself, where its own outputs may go."""
+
+    arrived: Callable[[Sent], None] = lambda sent: None
+    """Told of every output that arrives: the world around, such as who carries out actions."""
 
     def __post_init__(self) -> None:
         self.log = [[] for _ in range(self.partitions)]
@@ -56,10 +62,17 @@ class Kafka:
         """The broker's clock, in microseconds; it has milliseconds, as Kafka's."""
         return START + int(asyncio.get_running_loop().time() * 1000) * 1000
 
-    def append(self, key: str, value: bytes) -> None:
-        """A record for the log, in the partition of its key."""
-        log = self.log[partition_of(key, self.partitions)]
-        log.append(Record(len(log), key.encode(), value, self.now()))
+    def append(self, key: str | int, value: bytes) -> None:
+        """A record for the log, in the partition of its key, or in the partition ``key``."""
+        log = self.log[key if isinstance(key, int) else partition_of(key, self.partitions)]
+        log.append(Record(len(log), str(key).encode(), value, self.now()))
+
+    def arrive(self, sent: Sent) -> None:
+        """An output is in its topic."""
+        self.sent.append(sent)
+        if sent.topic == self.feed:
+            self.append(sent.key, sent.value)
+        self.arrived(sent)
 
     def table(self, partition: int) -> dict[str, bytes]:
         """The changelog as a reader of committed records finds it."""
@@ -130,9 +143,6 @@ class MemoryOutbox:
 
     kafka: Kafka
     process: Process
-    feed: str = ""
-    """The topic whose records go back into the log."""
-
     busy: dict[tuple[str, int], float] = field(default_factory=dict)
 
     def send(self, outputs: list[Output], batch: Batch) -> None:
@@ -141,25 +151,14 @@ class MemoryOutbox:
                 output.topic, output.key, output.id, msgspec.json.encode(output.value), output.time
             )
             place = (output.topic, partition_of(output.key, self.kafka.partitions))
-            self._later(place, batch, self._arrive(sent))
+            self._later(place, batch, partial(self.kafka.arrive, sent))
 
     def set_aside(self, letter: DeadLetter, batch: Batch) -> None:
-        def arrive() -> None:
-            self.kafka.letters.append(letter)
-
-        self._later((DEAD_LETTERS, 0), batch, arrive)
+        self._later((DEAD_LETTERS, 0), batch, partial(self.kafka.letters.append, letter))
 
     async def settled(self, batch: Batch) -> None:
         while batch.pending:
             await self.process.pause(0.002)
-
-    def _arrive(self, sent: Sent) -> Callable[[], None]:
-        def arrive() -> None:
-            if sent.topic == self.feed:
-                self.kafka.append(sent.key, sent.value)
-            self.kafka.sent.append(sent)
-
-        return arrive
 
     def _later(self, place: tuple[str, int], batch: Batch, arrive: Callable[[], None]) -> None:
         batch.pending += 1

@@ -31,8 +31,8 @@ def is_deadly(value: bytes) -> bool:
     return b'"kill"' in value
 
 
-def inputs(draw: Random, *, deadly: bool) -> list[tuple[float, str, bytes]]:
-    found = []
+def inputs(draw: Random, *, deadly: bool) -> list[tuple[float, str | int, bytes]]:
+    found: list[tuple[float, str | int, bytes]] = []
     bursts = [draw.uniform(0, 40) for _ in range(25)]
     for n in range(EVENTS):
         key = f"k{draw.randrange(40)}"

@@ -7,10 +7,9 @@ habits that were seen in it: it repeats, it revokes everything, it seeks to what
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from random import Random
-from typing import Any
 
 from pipeline.errors import CheckpointFailed, Fenced
 from pipeline.kafka.checkpoint import Changelog
@@ -18,7 +17,7 @@ from pipeline.kafka.partition import Outbox, Poisoned
 from pipeline.kafka.shard import Factory
 from pipeline.streams.host import Host
 
-from .memory import Kafka, MemoryChangelog, MemoryOutbox, Process
+from .memory import Kafka, MemoryChangelog, MemoryOutbox, Process, Sent
 
 SESSION = 10.0
 CHECKPOINT_EVERY = 0.5
@@ -41,6 +40,9 @@ class Plan:
     joins: int = 2
     span: float = 40.0
     timers: bool = False
+    feed: str = ""
+    quiet: int = 1
+    around: Callable[[Kafka], Callable[[Sent], None]] = lambda kafka: lambda sent: None
     changelog: Callable[[Kafka, Process], Changelog] = MemoryChangelog
     outbox: Callable[[Kafka, Process], Outbox] = MemoryOutbox
 
@@ -94,7 +96,7 @@ class World:
         )
         seat.cursors = {}
         seat.tasks = [
-            asyncio.create_task(self._life(seat, work(seat)))
+            asyncio.create_task(self._life(seat, work))
             for work in (self._read, self._checkpoints, *((self._timers,) if self.plan.timers else ()))
         ]
         seat.member = True
@@ -119,9 +121,9 @@ class World:
             seat.member = False
             self.changed.set()
 
-    async def _life(self, seat: Seat, work: Coroutine[Any, Any, None]) -> None:
+    async def _life(self, seat: Seat, work: Callable[[Seat], Awaitable[None]]) -> None:
         try:
-            await work
+            await work(seat)
         except asyncio.CancelledError:
             raise
         except Poisoned as poisoned:
@@ -199,7 +201,7 @@ class World:
         tasks = {}
         for seat in members:
             if seat.process.alive and seat.host is not None:
-                task = asyncio.create_task(self._life(seat, _awaiting(call(seat))))
+                task = asyncio.create_task(self._life(seat, call))
                 seat.tasks.append(task)
                 tasks[task] = (seat, seat.process)
         if tasks:
@@ -285,17 +287,12 @@ class World:
 
     async def _leave(self, seat: Seat) -> None:
         """A graceful stop: the last checkpoint, and some time later a worker of that name again."""
-        process, host = seat.process, seat.host
-        assert host is not None
-        task = asyncio.create_task(self._life(seat, host.revoke()))
+        process = seat.process
+        task = asyncio.create_task(self._life(seat, self._revoke))
         seat.tasks.append(task)
         await asyncio.wait([task], timeout=SESSION)
         if seat.process is process and process.alive:
             self.end(seat, "left")
-
-
-async def _awaiting(work: Awaitable[None]) -> None:
-    await work
 
 
 async def _at_once(load: Callable[[], None]) -> None:

@@ -38,6 +38,12 @@ class Settings:
     http_allow: tuple[str, ...]
     cloud_url: str | None
     cloud_token: str | None
+    secrets: str | None
+    clouds: Path | None
+    kubeconfig: Path | None
+    ssh_known_hosts: str | None
+    command_allow: tuple[str, ...]
+    topic_allow: tuple[str, ...]
     executor_slots: int
     instance: str
     log_level: str
@@ -46,6 +52,7 @@ class Settings:
 
 
 SECRETS = ("token", "cloud_token")
+LISTS = ("rules", "playbooks", "http_allow", "command_allow", "topic_allow")
 LEVELS = ("debug", "info", "warning", "error")
 HELP = {
     "data": "the data directory (default ./.faultline)",
@@ -61,6 +68,12 @@ HELP = {
     "http_allow": "HOST:PORT that actions may reach although it is this machine or its network",
     "cloud_url": "URL of the compute API that nova actions call",
     "cloud_token": "token for it",
+    "secrets": "where actions find secrets: env:PREFIX, file:PATH or command:PROGRAM (default nowhere)",
+    "clouds": "clouds.yaml that names the OpenStack clouds of playbooks",
+    "kubeconfig": "kubeconfig whose contexts are the Kubernetes clusters of playbooks",
+    "ssh_known_hosts": "known_hosts file that std.ssh checks servers against; `any` accepts every server",
+    "command_allow": "programs, by full path, that std.command may run (default none)",
+    "topic_allow": "topics of Faultline's own that kafka.produce may write (default none)",
     "executor_slots": "actions that one executor runs at a time (default 128)",
     "instance": "name of this worker among those of its role (default: the host's name)",
     "log_level": "debug, info, warning or error (default info)",
@@ -85,6 +98,12 @@ def defaults() -> dict[str, Any]:
         "http_allow": (),
         "cloud_url": None,
         "cloud_token": None,
+        "secrets": None,
+        "clouds": None,
+        "kubeconfig": None,
+        "ssh_known_hosts": None,
+        "command_allow": (),
+        "topic_allow": (),
         "executor_slots": 128,
         "instance": socket.gethostname().partition(".")[0] or "0",
         "log_level": "info",
@@ -98,7 +117,7 @@ def add_arguments(parser: argparse.ArgumentParser, *names: str) -> None:
     group.add_argument("--config", metavar="FILE", help=f"settings file (default ./{DEFAULT_FILE} if there)")
     for name in dict.fromkeys([*names, "log_level", "log_format"]):
         flag = "--" + name.replace("_", "-")
-        several = {"nargs": "+"} if name in ("rules", "playbooks", "http_allow") else {}
+        several = {"nargs": "+"} if name in LISTS else {}
         kind = "DIR" if name in ("data", "rules", "playbooks", "values") else name.rpartition("_")[2].upper()
         group.add_argument(flag, dest=name, metavar=kind, default=None, help=HELP[name], **several)  # type: ignore[arg-type]
 
@@ -197,11 +216,11 @@ def _nearest(name: str, spell: Callable[[str], str]) -> str:
 
 
 def _separator(name: str) -> str:
-    return "," if name == "http_allow" else os.pathsep
+    return "," if name in ("http_allow", "topic_allow") else os.pathsep
 
 
 def _split(name: str, text: str) -> Any:
-    if name not in ("rules", "playbooks", "http_allow"):
+    if name not in LISTS:
         return text
     return [part.strip() for part in text.split(_separator(name)) if part.strip()]
 
@@ -233,12 +252,27 @@ def _convert(name: str, value: Any, place: str, base: Path) -> Any:
         ):
             raise refuse("HOST:PORT or a list of them (a PORT of * is any)")
         return tuple(parts)
+    if name in ("command_allow", "topic_allow"):
+        parts = [value] if isinstance(value, str) else value
+        fits = r"/.+" if name == "command_allow" else r"[\w.\-]+"
+        if not isinstance(parts, list | tuple) or not all(
+            isinstance(part, str) and re.fullmatch(fits, part) for part in parts
+        ):
+            raise refuse("a full path or a list of them" if name == "command_allow" else "a topic or a list of them")
+        return tuple(parts)
     if value is None:
         return defaults()[name]
     if isinstance(value, bool) or not isinstance(value, str | int | Path) or str(value) == "":
         raise refuse("a text")
     text = str(value)
-    if name in ("data", "values"):
+    if name == "secrets":
+        if not re.match(r"(env|file|command):", text):
+            raise refuse("env:PREFIX, file:PATH or command:PROGRAM")
+        kind, _, rest = text.partition(":")
+        return f"file:{(base / Path(rest).expanduser()).resolve()}" if kind == "file" else text
+    if name == "ssh_known_hosts":
+        return text if text == "any" else str((base / Path(text).expanduser()).resolve())
+    if name in ("data", "values", "clouds", "kubeconfig"):
         return (base / Path(text).expanduser()).resolve()
     if name == "log_level" and text.lower() not in LEVELS:
         raise refuse(f"one of {', '.join(LEVELS)}")

@@ -7,14 +7,20 @@ import typing
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 
 from ..errors import ActionFailed, InvalidInput
+from .clients import Clients
+from .vault import Vault
 
 Effect = Literal["none", "reads", "changes"]
 """``none``: computes only. ``reads``: asks something outside. ``changes``: may alter something outside."""
+
+
+Secret = Annotated[str, msgspec.Meta(extra={"secret": True})]
+"""The type of an input that nobody may read: it is masked wherever the host writes."""
 
 
 class Pending:
@@ -24,25 +30,44 @@ class Pending:
 PENDING = Pending()
 
 
+@dataclass(frozen=True, slots=True)
+class Call:
+    """Which call of which execution an action is run for; all empty outside of one."""
+
+    workflow: str = ""
+    execution: str = ""
+    task: str = ""
+    action: str = ""
+
+
 @dataclass(slots=True)
 class Context:
-    """What the host lends to the actions that it runs; shared by all of them.
+    """What the host lends to the actions that it runs; shared by all but for ``call``.
 
     ``allow`` holds the ``host:port`` that may be reached although loopback or link-local.
-    ``sleep`` is how time passes: a host with virtual time gives its own.
+    ``sleep`` is how time passes: a host with virtual time gives its own. ``commands``: the
+    programs that may be run on this machine. ``kafka`` and ``topics``: where records go, and
+    which of Faultline's own topics playbooks may write. ``known_hosts``: the file with the keys
+    of ssh servers, or ``any``. ``clouds``, ``kubeconfig``: files that name clouds and clusters.
     """
 
     allow: frozenset[str] = frozenset()
     cloud_url: str = ""
     cloud_token: str = ""
     sleep: Callable[[float], Awaitable[None]] | None = None
-    web: Any = None
+    vault: Vault = field(default_factory=Vault)
+    clients: Clients = field(default_factory=Clients)
+    call: Call = Call()
+    commands: tuple[str, ...] = ()
+    kafka: str = ""
+    topics: frozenset[str] = frozenset()
+    known_hosts: str = ""
+    clouds: str = ""
+    kubeconfig: str = ""
 
     async def close(self) -> None:
-        """Closes the HTTP session, if one was opened."""
-        if self.web is not None:
-            await self.web.close()
-            self.web = None
+        """Closes what actions have opened to share."""
+        await self.clients.close()
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +82,16 @@ class Action:
     def effect_of(self, given: Mapping[str, Any]) -> Effect:
         """What a call with the input ``given`` may do outside."""
         return self.effect(given) if callable(self.effect) else self.effect
+
+    @property
+    def inputs(self) -> Mapping[str, Any]:
+        """The names of what it takes, with their types."""
+        return _parameters(self.function)[0]
+
+    def secrets(self, given: Mapping[str, Any]) -> list[Any]:
+        """The values in ``given`` of inputs that are declared ``Secret``."""
+        takes = self.inputs
+        return [value for name, value in given.items() if name in takes and _secret(takes[name])]
 
     def check(self, given: Mapping[str, Any]) -> dict[str, Any]:
         """``given`` with its values converted to what the action declares.
@@ -110,7 +145,7 @@ def failure(error: BaseException) -> Any:
 
 @lru_cache(maxsize=1024)
 def _parameters(function: Callable[..., Awaitable[Any]]) -> tuple[dict[str, Any], list[str]]:
-    hints = typing.get_type_hints(function)
+    hints = typing.get_type_hints(function, include_extras=True)
     takes: dict[str, Any] = {}
     required: list[str] = []
     for parameter in list(inspect.signature(function).parameters.values())[1:]:
@@ -118,3 +153,10 @@ def _parameters(function: Callable[..., Awaitable[Any]]) -> tuple[dict[str, Any]
         if parameter.default is inspect.Parameter.empty:
             required.append(parameter.name)
     return takes, required
+
+
+def _secret(hint: Any) -> bool:
+    if typing.get_origin(hint) is Annotated:
+        marks = typing.get_args(hint)[1:]
+        return any(isinstance(mark, msgspec.Meta) and (mark.extra or {}).get("secret") for mark in marks)
+    return any(_secret(one) for one in typing.get_args(hint))

@@ -77,13 +77,15 @@ async def perform(context: Context, request: Request) -> dict[str, Any]:
 
 def session(context: Context) -> aiohttp.ClientSession:
     """The session that all actions of ``context`` share; opened at the first use."""
-    if context.web is None:
+
+    def open_() -> aiohttp.ClientSession:
         connector = aiohttp.TCPConnector(
             resolver=GuardedResolver(context.allow), use_dns_cache=False, limit=0, limit_per_host=0
         )
         # Cookies of one playbook's requests are no other's.
-        context.web = aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar())
-    opened: aiohttp.ClientSession = context.web
+        return aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar())
+
+    opened: aiohttp.ClientSession = context.clients.get("http", open_)
     return opened
 
 

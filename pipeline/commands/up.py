@@ -20,7 +20,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
     configuration.add_arguments(
         parser,
         *("data", "rules", "playbooks", "values", "kafka", "clickhouse", "api", "partitions"),
-        *("registry", "http_allow", "cloud_url", "executor_slots"),
+        *("registry", "http_allow", "cloud_url", "secrets", "clouds", "kubeconfig", "ssh_known_hosts"),
+        *("command_allow", "topic_allow", "executor_slots"),
     )
 
 

@@ -27,7 +27,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
     configuration.add_arguments(
         parser,
         *("data", "kafka", "clickhouse", "api", "token", "partitions", "registry", "http_allow"),
-        *("cloud_url", "cloud_token", "executor_slots", "instance"),
+        *("cloud_url", "cloud_token", "secrets", "clouds", "kubeconfig", "ssh_known_hosts"),
+        *("command_allow", "topic_allow", "executor_slots", "instance"),
     )
 
 

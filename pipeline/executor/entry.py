@@ -22,7 +22,11 @@ State = Literal["ACCEPTED", "STARTED", "FINISHED"]
 
 
 class Work(msgspec.Struct, frozen=True, omit_defaults=True):
-    """One record of ``workflow.actions``; ``id`` is the action execution's."""
+    """One record of ``workflow.actions``; ``id`` is the action execution's.
+
+    ``defaults`` holds what the execution says once for all its actions, such as its ``cloud``:
+    each is an input of every action that has one of that name and was not given it.
+    """
 
     id: str
     root: str
@@ -33,6 +37,7 @@ class Work(msgspec.Struct, frozen=True, omit_defaults=True):
     task_name: str = ""
     workflow: str = ""
     input: dict[str, Any] = {}
+    defaults: dict[str, Any] = {}
     safe_rerun: bool = False
     attempt: int = 1
     index: int | None = None
@@ -179,7 +184,7 @@ def report(entry: Entry) -> Output | None:
 
 def _remembered(work: Work) -> Work:
     # A finished action is not run again: its input, the largest part, need not be kept for days.
-    return msgspec.structs.replace(work, input={})
+    return msgspec.structs.replace(work, input={}, defaults={})
 
 
 def _decode(decoder: msgspec.json.Decoder[Kept], value: bytes) -> Kept:

@@ -15,7 +15,9 @@ from importlib import import_module
 from typing import Any
 from uuid import uuid4
 
+from ..actions import secrets
 from ..actions.declaration import Context
+from ..actions.vault import Vault
 from ..errors import BrokerUnavailable
 from ..settings import Settings
 from ..times import rfc3339
@@ -24,6 +26,7 @@ from .desk import CONTROLS, Desk
 from .intake import Intake
 from .ledger import Terms
 from .listener import Listener
+from .masking import mask_logs
 
 HEARTBEAT = 0.5
 STOP_LIMIT = 15.0
@@ -50,7 +53,8 @@ class Options:
 async def run(settings: Settings, stop: asyncio.Event) -> None:
     """Runs actions until ``stop`` is set; then what runs may end and is reported.
 
-    Raises ``Fenced`` when another process took over what this one thought its own, and
+    Raises ``InvalidSetting`` when the settings name no usable source of secrets,
+    ``Fenced`` when another process took over what this one thought its own, and
     ``CheckpointFailed`` or ``KafkaException`` when Kafka refuses: the process must then end.
     """
     if not settings.kafka:
@@ -59,7 +63,16 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
         allow=frozenset(settings.http_allow),
         cloud_url=settings.cloud_url or "",
         cloud_token=settings.cloud_token or "",
+        vault=Vault(secrets.provider(settings.secrets) if settings.secrets else None),
+        commands=settings.command_allow,
+        kafka=settings.kafka,
+        topics=frozenset(settings.topic_allow),
+        known_hosts=settings.ssh_known_hosts or "",
+        clouds=str(settings.clouds or ""),
+        kubeconfig=str(settings.kubeconfig or ""),
     )
+    context.vault.note([settings.cloud_token, settings.token])
+    mask_logs(context.vault)
     await execute(Options(settings.kafka, settings.instance, settings.executor_slots, context), stop)
 
 

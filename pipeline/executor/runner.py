@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from dataclasses import replace
+from typing import Any
 
 from ..actions import registry
-from ..actions.declaration import Context, Pending, failure
+from ..actions.declaration import Action, Call, Context, Pending, failure
+from ..actions.vault import holds_reference
 from ..errors import ActionFailed
 from .entry import Outcome, Work
 
@@ -14,15 +17,20 @@ log = logging.getLogger(__name__)
 
 
 async def perform(context: Context, work: Work) -> Outcome:
-    """What came of ``work``. Raises nothing but ``CancelledError``."""
+    """What came of ``work``, without any secret. Raises nothing but ``CancelledError``."""
+    outcome = await _perform(context, work)
+    return Outcome(outcome.state, context.vault.mask(outcome.result))
+
+
+async def _perform(context: Context, work: Work) -> Outcome:
     limit = asyncio.timeout(work.timeout) if work.timeout else None
     try:
         action = registry.find(work.action)
         if limit is None:
-            result = await action.run(context, work.input)
+            result = await _run(context, action, work)
         else:
             async with limit:
-                result = await action.run(context, work.input)
+                result = await _run(context, action, work)
     except ActionFailed as error:
         return Outcome("ERROR", failure(error))
     except TimeoutError as error:
@@ -33,6 +41,17 @@ async def perform(context: Context, work: Work) -> Outcome:
     except Exception as error:
         return _broken(work, error)
     return Outcome("PENDING") if isinstance(result, Pending) else Outcome("SUCCESS", result)
+
+
+async def _run(context: Context, action: Action, work: Work) -> Any:
+    """Here, and no earlier, secrets take the places of their names."""
+    defaults = {name: value for name, value in work.defaults.items() if name in action.inputs}
+    given = {**defaults, **work.input}
+    if holds_reference(given):
+        given = await context.clients.thread(context.vault.resolve, given)
+    context.vault.note(action.secrets(given))
+    call = Call(work.workflow, work.execution, work.task, work.id)
+    return await action.run(replace(context, call=call), given)
 
 
 def repeatable(work: Work) -> bool:

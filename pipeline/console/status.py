@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
 
+from ..errors import BrokerUnavailable
 from ..history.reading import Reading
 from .board import Board, Positions
 from .offsets import Extents
@@ -24,6 +25,7 @@ STAGES: tuple[tuple[str, tuple[str, ...]], ...] = (
 )
 READERS = (*STAGES, ("executor", ("workflow.actions",)))
 POLL = 0.05
+AGAIN = 0.5
 
 
 @dataclass(slots=True)
@@ -65,7 +67,15 @@ async def settled(sight: Sight, seconds: float) -> dict[str, Any]:
     """
     deadline = time.monotonic() + seconds
     for role, topics in STAGES:
-        ends = await sight.extents(topics)
+        while True:
+            try:
+                ends = await sight.extents(topics)
+                break
+            except BrokerUnavailable as error:
+                # It may be restarting: what it holds is still to be waited for.
+                if time.monotonic() >= deadline:
+                    return {"settled": False, "lagging": role, "detail": str(error)}
+                await asyncio.sleep(AGAIN)
         while left := behind(ends, sight.positions(role)):
             if time.monotonic() >= deadline:
                 return {"settled": False, "lagging": role, "detail": _detail(sight, role, left)}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
@@ -10,6 +11,8 @@ from confluent_kafka.admin import AdminClient
 
 from ..errors import BrokerUnavailable
 from .writer import Log
+
+words = logging.getLogger(__name__)
 
 PATIENCE = 10.0
 _BUSY = {KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError._UNKNOWN_TOPIC, KafkaError._UNKNOWN_PARTITION}
@@ -57,6 +60,7 @@ class Feed:
     present: dict[str, Life] = field(default_factory=dict)
     logs: dict[tuple[str, int], Log] = field(default_factory=dict)
     reached: dict[Log, int] = field(default_factory=dict)
+    missed: int = 0
 
     def stale(self) -> bool:
         """Whether topics were made, made anew or widened since ``assign``. Raises ``BrokerUnavailable``.
@@ -87,9 +91,21 @@ class Feed:
                 continue
             error = message.error()
             if error is None:
-                self.reached[log] = message.offset() + 1
+                offset = message.offset()
+                if offset > self.reached[log]:
+                    self._gap(log, offset)
+                self.reached[log] = offset + 1
                 found.append((log, message))
             elif error.code() == KafkaError._PARTITION_EOF:
                 # The end may lie beyond the last record: transaction markers, compaction.
                 self.reached[log] = max(self.reached[log], message.offset())
         return found
+
+    def _gap(self, log: Log, offset: int) -> None:
+        """These topics are neither compacted nor transactional: what is not there has been there."""
+        count = offset - self.reached[log]
+        self.missed += count
+        words.warning(
+            "%s[%d]: %d records before offset %d were removed by retention before history had read them",
+            *(log.topic, log.partition, count, offset),
+        )

@@ -133,6 +133,7 @@ class Sink:
         self.counts.rows += sum(map(len, batch.rows.values()))
         self.counts.batches += 1
         self.counts.records += batch.records
+        self.counts.missed = self.feed.missed
         self.batch = Batch()
 
     def _look(self) -> None:

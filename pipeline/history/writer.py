@@ -115,7 +115,8 @@ class Writer:
                     table, list(columns), database=DATABASE, column_oriented=True
                 )
             context.data = list(zip(*rows, strict=True))
-            context.settings = {"insert_deduplication_token": token}
+            # A server that gathers inserts of its own accord would not look at the token.
+            context.settings = {"insert_deduplication_token": token, "async_insert": 0}
             self._client.insert(context=context)
         except _UNFIT:
             self._contexts.pop(table, None)

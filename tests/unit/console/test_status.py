@@ -8,6 +8,7 @@ from typing import Any
 from pipeline.console.board import Board
 from pipeline.console.offsets import Extents
 from pipeline.console.status import Sight, behind, settled
+from pipeline.errors import BrokerUnavailable
 
 
 def word(role: str, instance: str = "0", **positions: dict[str, int]) -> tuple[str, bytes, float]:
@@ -86,6 +87,21 @@ def test_the_role_that_lags_is_named_and_whether_it_is_heard_of() -> None:
     )
     world.board.take(*word("correlate", graph_input={"0": 4}))
     assert asyncio.run(settled(world.sight, 0))["detail"] == "correlate is 3 records behind on graph.input"
+
+
+def test_a_broker_that_is_away_is_waited_for_until_the_time_is_over() -> None:
+    world = World()
+    world.ends = {"alarms.raw": 0}
+    answers: list[Exception | None] = [BrokerUnavailable("away"), None]
+
+    def fail() -> None:
+        if answers and (error := answers.pop(0)) is not None:
+            raise error
+
+    world.when_asked["alarms.raw"] = fail
+    assert asyncio.run(settled(world.sight, 0)) == {"settled": False, "lagging": "ingest", "detail": "away"}
+    answers[:] = [BrokerUnavailable("away"), None]
+    assert asyncio.run(settled(world.sight, 5))["settled"] is True
 
 
 def test_positions_of_all_instances_count_and_never_go_back() -> None:

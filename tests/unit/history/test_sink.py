@@ -48,6 +48,7 @@ class Tape:
     stales: list[bool | Exception] = field(default_factory=list)
     start: int = 0
     assigned: int = 0
+    missed: int = 0
     present: dict[str, Life] = field(default_factory=lambda: {"t": Life("one", 1)})
     reached: dict[Log, int] = field(default_factory=dict)
 

@@ -44,17 +44,15 @@ class Clock:
         """Whether the last round's marks are all appended, so that ends may be asked for."""
         return self._round == 0 or len(self._appended) == self._partitions
 
-    def appended(self, round_: int, timestamp: int) -> None:
-        """A mark of ``round_`` was appended at ``timestamp`` (milliseconds) in one partition."""
-        if round_ != self._round:
-            return
+    def appended(self, timestamp: int) -> None:
+        """The last mark was appended at ``timestamp`` (milliseconds) in one more partition."""
         self._appended.append(timestamp)
         if len(self._appended) == self._partitions:
             # Brokers' clocks may differ a little; the earliest is true for all.
             self._now = min(self._appended)
 
-    def mark(self, reads: Iterable[Read], ends: Mapping[str, int]) -> tuple[int, bytes]:
-        """The next round's number and its mark; ``ends`` were asked for after the last round was appended."""
+    def mark(self, reads: Iterable[Read], ends: Mapping[str, int]) -> bytes:
+        """The next round's mark; ``ends`` were asked for when the last round was ``complete``."""
         now = self._now
         read: dict[str, str] = {}
         for one in reads:
@@ -68,4 +66,4 @@ class Clock:
         self._appended = []
         time = START if now is None else rfc3339(now * 1000)
         identity = f"mark-{self._worker}-{self._round}"
-        return self._round, msgspec.json.encode(Input(id=identity, time=time, at=time, mark=Mark(read)))
+        return msgspec.json.encode(Input(id=identity, time=time, at=time, mark=Mark(read)))

@@ -75,12 +75,12 @@ class Outbound:
             value = (value or b"")[:most]
         self._produce(DEAD_LETTERS, value, key, headers=headers)
 
-    def mark(self, clock: Clock, round_: int, value: bytes) -> None:
+    def mark(self, clock: Clock, value: bytes) -> None:
         """A clock mark in each partition of the log; ``clock`` is told when they were appended."""
 
         def appended(error: KafkaError | None, message: Message) -> None:
             if error is None:
-                clock.appended(round_, message.timestamp()[1])
+                clock.appended(message.timestamp()[1])
 
         for partition in range(self._partitions[GRAPH_INPUT]):
             self._put(GRAPH_INPUT, value, None, partition=partition, on_delivery=appended)

@@ -160,7 +160,7 @@ class Worker:
         if ends is not None:
             reads = self._in.reads
             named = {reads[place].name: end for place, end in ends.items() if place in reads}
-            self._out.mark(self._clock, *self._clock.mark(reads.values(), named))
+            self._out.mark(self._clock, self._clock.mark(reads.values(), named))
         if now >= self._next_status:
             self._next_status = now + STATUS_EVERY
             self._out.announce(self._status_key, msgspec.json.encode(self._status()))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import socket
 import subprocess
 import tarfile
@@ -19,23 +20,24 @@ START_TIMEOUT = 90.0
 
 
 @contextmanager
-def registry(directory: Path, port: int | None = None) -> Iterator[str]:
-    """Runs one in ``directory``, its schemas in memory; gives its URL."""
+def registry(directory: Path) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
+    """Runs one in ``directory``, its schemas in memory; gives its URL and its process."""
     (archive,) = java.jars(shipped("infra") / "registry" / "jars.lock")
     with tarfile.open(archive) as packed:
         packed.extractall(directory, filter="data")
     (runner,) = directory.glob("*-runner.jar")
-    chosen = port or free_port()
+    port = free_port()
     command = [
         *(java.runtime(), "-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"),
-        *("-Dquarkus.http.host=127.0.0.1", f"-Dquarkus.http.port={chosen}", "-jar", runner),
+        *("-Dquarkus.http.host=127.0.0.1", f"-Dquarkus.http.port={port}", "-jar", runner),
     ]
     process = processes.spawn(command, output=directory / "registry.log", directory=directory)
     try:
-        url = f"http://127.0.0.1:{chosen}/apis/ccompat/v7"
+        url = f"http://127.0.0.1:{port}/apis/ccompat/v7"
         wait(process, url, directory / "registry.log")
-        yield url
+        yield url, process
     finally:
+        process.send_signal(signal.SIGCONT)
         processes.stop(process, 10.0)
 
 

@@ -17,6 +17,7 @@ from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, Message, Pro
 from pipeline.events import Input
 from pipeline.kafka import client
 from pipeline.local import processes
+from pipeline.times import micros
 
 PARTITIONS = 4
 
@@ -112,6 +113,27 @@ def decode(message: Message) -> Input:
 def ids(kafka: str) -> set[str]:
     """The ids in ``graph.input``."""
     return {record.id for _, record in log_records(kafka)}
+
+
+def claims(kafka: str) -> dict[int, dict[str, int]]:
+    """By partition of the log: up to when each inbound partition was last said to have been read.
+
+    Fails when a mark claims more than it may: it never goes back, is never ahead of its own
+    append, and no record comes behind a mark that says that record had been read.
+    """
+    found: dict[int, dict[str, int]] = {}
+    for message in read(kafka, "graph.input"):
+        claimed = found.setdefault(message.partition(), {})
+        record = decode(message)
+        if record.mark is not None:
+            for name, text in record.mark.read.items():
+                assert micros(text) >= claimed.get(name, 0), "a claim went back"
+                assert micros(text) <= message.timestamp()[1] * 1000, "a claim was ahead of the broker"
+                claimed[name] = micros(text)
+        elif record.origin is not None:
+            name = f"{record.origin.topic}:{record.origin.topic_id}:{record.origin.partition}"
+            assert micros(record.at) >= claimed.get(name, 0), f"{record.id} came behind its mark"
+    return found
 
 
 def eventually(check: Callable[[], bool], what: str, timeout: float = 60.0) -> None:

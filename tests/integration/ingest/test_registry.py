@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -30,36 +31,36 @@ def framed(identity: int, number: int) -> bytes:
 def test_framed_records_are_read_and_wait_for_a_registry_that_is_away(
     kafka: Broker, start: Start, tmp_path: Path
 ) -> None:
-    port = apicurio.free_port()
-    directory = tmp_path / "registry"
-    directory.mkdir()
-    with apicurio.registry(directory, port) as url:
+    with apicurio.registry(tmp_path) as (url, registry):
         identity = HttpRegistry(url).register("alarms.raw-value", SCHEMAS["alarms.raw"].text)
         worker = start(FAULTLINE_REGISTRY=url)
         send(kafka, identity, range(50))
         inbound.eventually(lambda: len(inbound.ids(kafka.bootstrap)) == 50, "framed records")
         send(kafka, identity + 1_000, range(1))
         inbound.eventually(lambda: bool(letters(kafka)), "an unknown id set aside")
-    assert letters(kafka) == [b"unknown-schema"]
+        assert letters(kafka) == [b"unknown-schema"]
 
-    send(kafka, identity, range(50, 60))
-    inbound.eventually(lambda: len(inbound.ids(kafka.bootstrap)) == 60, "a known schema needs no registry")
-    worker.terminate()
-    assert worker.wait(20) == 0
+        registry.send_signal(signal.SIGSTOP)
+        send(kafka, identity, range(50, 60))
+        inbound.eventually(lambda: len(inbound.ids(kafka.bootstrap)) == 60, "a known schema needs none")
+        worker.terminate()
+        assert worker.wait(20) == 0
 
-    worker = start(FAULTLINE_REGISTRY=url)
-    send(kafka, identity, range(60, 70))
-    log = tmp_path / "ingest-0.log"
-    inbound.eventually(lambda: "does not answer" in log.read_text(), "the outage noticed")
-    entity: dict[str, Any] = {"id": "e", "time": "2026-01-05T10:00:00Z", "source": "nova", "op": "UPSERT"}
-    entity["entity"] = {"type": "t", "id": "1"}
-    inbound.produce(kafka.bootstrap, [("topology.changes", msgspec.json.encode(entity))])
-    inbound.eventually(lambda: len(inbound.ids(kafka.bootstrap)) == 61, "a partition that needs no registry")
-    with apicurio.registry(directory, port) as url:
-        assert HttpRegistry(url).register("alarms.raw-value", SCHEMAS["alarms.raw"].text) == identity
+        worker = start(FAULTLINE_REGISTRY=url)
+        send(kafka, identity, range(60, 70))
+        log = tmp_path / "ingest-0.log"
+        inbound.eventually(lambda: "does not answer" in log.read_text(), "the outage noticed")
+        entity: dict[str, Any] = {"id": "e", "time": "2026-01-05T10:00:00Z", "source": "nova", "op": "UPSERT"}
+        entity["entity"] = {"type": "t", "id": "1"}
+        inbound.produce(kafka.bootstrap, [("topology.changes", msgspec.json.encode(entity))])
+        inbound.eventually(
+            lambda: len(inbound.ids(kafka.bootstrap)) == 61, "a partition that needs no registry"
+        )
+        registry.send_signal(signal.SIGCONT)
         inbound.eventually(lambda: len(inbound.ids(kafka.bootstrap)) == 71, "what had waited")
     assert letters(kafka) == [b"unknown-schema"], "an outage is no fault of a record"
     assert worker.poll() is None
+    inbound.claims(kafka.bootstrap)
 
 
 def send(kafka: Broker, identity: int, numbers: range) -> None:
@@ -72,7 +73,7 @@ def letters(kafka: Broker) -> list[bytes]:
 
 
 def test_what_goes_out_is_registered_and_read_by_its_id(tmp_path: Path) -> None:
-    with apicurio.registry(tmp_path) as url:
+    with apicurio.registry(tmp_path) as (url, _):
         shelf = HttpRegistry(url)
         names = {"root": "r", "execution": "e", "kind": "TASK", "name": "n", "state": "IDLE"}
         step = {"id": "s", "time": "t", **names}

@@ -77,6 +77,9 @@ class RuleSet:
         now = set(clauses)
         new = [clause for clause in clauses if clause not in before]
         old = [clause for clause in before if clause not in now]
+        for clause in new:
+            if clause.dead:
+                undo.set(clause, "dead", False)
         for clause in old:
             undo.set(clause, "dead", True)
         undo.set(engine, "levels", looping)

@@ -1,0 +1,119 @@
+"""Value mappings: files in Vitrage's form, built-in words, aggregation."""
+
+from __future__ import annotations
+
+import pytest
+from support.lab import Lab
+
+from pipeline.errors import InvalidDocument
+from pipeline.graph.values import Values, parse
+
+HOST = """
+category: RESOURCE
+values:
+  - aggregated values:
+      priority: 40
+      original values:
+        - name: ERROR
+          operational_value: ERROR
+  - aggregated values:
+      priority: 30
+      original values:
+        - {name: SUBOPTIMAL, operational_value: SUBOPTIMAL}
+        - {name: PAUSED, operational_value: SUBOPTIMAL}
+  - aggregated values:
+      priority: 10
+      original values:
+        - {name: available, operational_value: OK}
+"""
+
+
+@pytest.mark.parametrize(
+    ("own", "derived", "expected"),
+    [
+        (None, None, (None, None)),
+        ("available", None, ("AVAILABLE", "OK")),
+        ("Available", "SUBOPTIMAL", ("SUBOPTIMAL", "SUBOPTIMAL")),
+        ("error", "SUBOPTIMAL", ("ERROR", "ERROR")),
+        ("PAUSED", "SUBOPTIMAL", ("PAUSED", "SUBOPTIMAL")),  # a tie: the source's own
+        (None, "SUBOPTIMAL", ("SUBOPTIMAL", "SUBOPTIMAL")),
+        ("odd", None, ("ODD", "N/A")),
+        ("odd", "available", ("AVAILABLE", "OK")),
+        ("odd", "strange", ("ODD", "N/A")),
+    ],
+)
+def test_the_worse_word_wins_and_the_source_wins_ties(
+    own: str | None, derived: str | None, expected: tuple[str | None, str | None]
+) -> None:
+    values = Values({"host": parse("host", HOST)})
+    assert values.aggregate("host", own, derived) == expected
+
+
+@pytest.mark.parametrize(
+    ("own", "derived", "expected"),
+    [
+        ("SUSPENDED", "SUBOPTIMAL", "SUSPENDED"),
+        ("SUBOPTIMAL", "SUSPENDED", "SUSPENDED"),
+        ("ACTIVE", "SUBOPTIMAL", "SUBOPTIMAL"),
+        ("SUBOPTIMAL", "ACTIVE", "SUBOPTIMAL"),
+        (None, "SUBOPTIMAL", "SUBOPTIMAL"),
+        ("ACTIVE", "ERROR", "ERROR"),
+    ],
+)
+def test_the_built_in_states(own: str | None, derived: str, expected: str) -> None:
+    assert Values().aggregate("anything", own, derived)[0] == expected
+
+
+@pytest.mark.parametrize(
+    ("word", "operational"),
+    [
+        ("CRITICAL", "CRITICAL"),
+        ("Major", "SEVERE"),
+        ("MINOR", "WARNING"),
+        ("WARNING", "WARNING"),
+        ("INDETERMINATE", "N/A"),
+        ("CLEARED", "OK"),
+        ("whatever", "N/A"),
+    ],
+)
+def test_x733_is_understood_without_a_mapping(word: str, operational: str) -> None:
+    assert Values().severity("nobody", word)[1] == operational
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("values: 3", 1),
+        ("category: RESOURCE\nvalues:\n  - x", 3),
+        ("values:\n  - aggregated values:\n      priority: much\n      original values: []", 3),
+        ("values:\n  - aggregated values:\n      priority: 3\n      original values: [{}]", 4),
+    ],
+)
+def test_a_bad_file_is_refused_with_its_line(text: str, line: int) -> None:
+    with pytest.raises(InvalidDocument) as caught:
+        parse("host", text)
+    assert caught.value.findings[0].line == line  # type: ignore[attr-defined]
+
+
+def test_a_mapping_put_live_moves_states_and_what_rules_read() -> None:
+    lab = Lab()
+    lab.rule(
+        """
+metadata: {version: 3, name: rule}
+entities:
+  host: {type: host, vitrage_operational_state: SUBOPTIMAL}
+scenarios:
+- condition: host
+  actions:
+  - raise_alarm: {target: host, alarm_name: poor, severity: WARNING}
+"""
+    )
+    lab.entity("host/h", state="strange")
+    assert (lab.of("host/h")["operational_state"], lab.deduced()) == ("N/A", {})
+    text = HOST.replace("PAUSED", "STRANGE")
+    lab.send(definition={"kind": "VALUES", "name": "host", "text": text})
+    assert lab.of("host/h")["operational_state"] == "SUBOPTIMAL"
+    assert lab.announced() == [("poor@host/h", "ACTIVE", "WARNING")]
+    assert lab.changes("STATE")[0]["operational_state"] == "SUBOPTIMAL"
+    lab.send(op="DELETE", definition={"kind": "VALUES", "name": "host"})
+    assert lab.announced() == [("poor@host/h", "CLEARED", "WARNING")]

@@ -19,6 +19,7 @@ from .step import ACTIONS, LARGEST, Step, fitting
 from .store import Live
 
 SEEN = 64
+LONGEST_WORDS = 4_000
 STATES = frozenset({SUCCESS, ERROR, CANCELLED})
 
 
@@ -238,4 +239,4 @@ def abandon(step: Step, live: Live, task: Task) -> None:
 
 def words(value: Any) -> str | None:
     """An error's payload as a text for people."""
-    return str(value) if value else None
+    return str(value)[:LONGEST_WORDS] if value else None

@@ -21,6 +21,7 @@ ACTION_KEYS = frozenset({"name", "version", "description", "tags", "base", "base
 BOOK_KEYS = frozenset({"name", "version", "description", "tags", "workflows", "actions"})
 LABELS = frozenset({"version", "name", "description", "tags"})
 UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
+LISTING = re.compile(r"\b(tasks|executions)\(")
 NAME = re.compile(r"(?!version$)[\w-]+")
 
 
@@ -149,6 +150,8 @@ def _workflow(checker: Checker, name: str, value: Any, steps: Steps, book: str |
     }
     starts = sum(not sources for sources in inbound.values())
     wide = any(sum(len(clause.transitions) for clause in each.clauses) > 1 for each in tasks.values())
+    lists = bool(LISTING.search(str(body)))
+    rounds = any(isinstance(each.join, int) for each in tasks.values())
     return WorkflowDefinition(
         name=f"{book}.{name}" if book else name,
         short=name,
@@ -163,6 +166,8 @@ def _workflow(checker: Checker, name: str, value: Any, steps: Steps, book: str |
         targets=targets,
         joins=joins,
         branching=joins or reverse or starts > 1 or wide,
+        lists=lists,
+        forgets=not lists and not rounds and not reverse,
         description=str(body.get("description", "")),
         tags=tuple(body["tags"]) if isinstance(body.get("tags"), list) else (),
         spec=body,

@@ -154,7 +154,8 @@ def blame(failed: list[Task]) -> str:
     for task in failed:
         lines.append(f"\n  {task.name} [task_ex_id={task.id}] -> {task.state_info}\n")
         lines += [f"    [{kind}={each}, idx={index}]: {value}\n" for kind, each, index, value in task.errors]
-    return "".join(lines)
+    # Each level of sub-workflows quotes the one below, twice: without a bound this would double.
+    return "".join(lines)[:LONGEST_INFO]
 
 
 def succeed(step: Step, live: Live, message: Any) -> None:

@@ -41,7 +41,8 @@ def drop(step: Step, tree: list[Live]) -> None:
 
         step.undoing.append(back)
         release(step, record.revision)
-    remember(step, tree[0].record.id)
+    if not tree[0].record.parent:
+        remember(step, tree[0].record.id)
 
 
 def remember(step: Step, execution: str) -> None:

@@ -86,44 +86,35 @@ def one(step: Step, live: Live, task: Task, index: int) -> None:
 
 
 def known(live: Live, task: Task) -> dict[str, int]:
-    """Which running call is which item."""
+    """Which call of this attempt is which item; built anew after a restore."""
     found = live.calls.get(task.id)
     if found is None:
-        found = {calls.action_id(task, index): index for index in unfinished(live, task)}
+        found = {calls.action_id(task, index): index for index in range(task.begun)}
         live.calls[task.id] = found
     return found
 
 
-def unfinished(live: Live, task: Task) -> list[int]:
-    """The items that have been called for and have not ended."""
-    chunks = live.chunks.get(task.id, [])
-    waiting = set(task.again)
-    return [
-        chunk.number * CHUNK + place
-        for chunk in chunks
-        for place, state in enumerate(chunk.states)
-        if not state
-        and chunk.number * CHUNK + place < task.begun
-        and chunk.number * CHUNK + place not in waiting
-    ]
-
-
 def running(live: Live, task: Task) -> list[str]:
     """The ids of the calls that have not ended."""
-    return [calls.action_id(task, index) for index in unfinished(live, task)]
+    waiting = set(task.again)
+    return [
+        call_id
+        for call_id, index in known(live, task).items()
+        if index not in waiting and not outcome(live, task, index)[0]
+    ]
 
 
 def index_of(live: Live, task: Task, call_id: str) -> int | None:
     """The item of a running call; None when it is not of this attempt or has ended."""
-    return known(live, task).get(call_id) if task.open else None
+    index = known(live, task).get(call_id) if task.open else None
+    if index is None or index in task.again or outcome(live, task, index)[0]:
+        return None
+    return index
 
 
 def index_of_ended(live: Live, task: Task, call_id: str) -> int | None:
-    """The item of a call of this attempt that has ended; None when it is no such."""
-    for index in range(task.begun):
-        if calls.action_id(task, index) == call_id:
-            return index
-    return None
+    """The item of a call of this attempt, whether it has ended or not."""
+    return known(live, task).get(call_id)
 
 
 def outcome(live: Live, task: Task, index: int) -> tuple[str, Any]:
@@ -140,7 +131,6 @@ def done(step: Step, live: Live, task: Task, call_id: str, index: int, state: st
     step.touch(task)
     chunk.states = [*chunk.states[:place], state, *chunk.states[place + 1 :]]
     chunk.results = [*chunk.results[:place], value, *chunk.results[place + 1 :]]
-    known(live, task).pop(call_id, None)
     task.done += 1
     task.bytes += step.size
     if state == CANCELLED:

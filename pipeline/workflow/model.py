@@ -117,7 +117,8 @@ class WorkflowDefinition:
     """One workflow; ``book`` names the workbook that it stands in, ``short`` its name there.
 
     ``inbound`` and ``targets`` say which tasks lead where; ``branching``, whether branches may
-    run side by side, so that it must be counted what each publishes.
+    run side by side, so that it must be counted what each publishes; ``forgets``, whether no
+    expression lists tasks and no join counts rounds, so that what a loop has left behind may go.
     """
 
     name: str
@@ -133,6 +134,8 @@ class WorkflowDefinition:
     targets: dict[str, tuple[str, ...]] = field(default_factory=dict)
     joins: bool = False
     branching: bool = False
+    forgets: bool = False
+    lists: bool = False
     description: str = ""
     tags: tuple[str, ...] = ()
     spec: dict[str, Any] = field(default_factory=dict)

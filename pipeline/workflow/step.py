@@ -55,6 +55,7 @@ class Step:
     touched: dict[int, tuple[Record, Record | None]] = field(default_factory=dict)
     undoing: list[Callable[[], object]] = field(default_factory=list)
     keys: list[str] = field(default_factory=list)
+    created: int = 0
 
     def __post_init__(self) -> None:
         self.text = rfc3339(self.time)

@@ -5,9 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from . import calls, executions, items
+from .forgetting import drop
 from .records import ENDED, ERROR, IDLE, SUCCESS, Execution, Task
 from .step import Step
 from .store import Live
+
+DEEPEST = 100
 
 
 def call(step: Step, live: Live, task: Task, name: Any, given: dict[str, Any], index: int) -> None:
@@ -21,8 +24,13 @@ def call(step: Step, live: Live, task: Task, name: Any, given: dict[str, Any], i
     if live.definition.book:
         chosen = store.workflows.get(f"{live.definition.book}.{name}")
     chosen = chosen or store.workflows.get(str(name))
+    problem = None
     if chosen is None:
-        step.later(returned, live, task, child_id, index, ERROR, f"Workflow not found [name={name}]")
+        problem = f"Workflow not found [name={name}]"
+    elif depth(step, live) >= DEEPEST:
+        problem = f"sub-workflows are nested more than {DEEPEST} deep"
+    if chosen is None or problem:
+        step.later(returned, live, task, child_id, index, ERROR, problem)
         return
     revision, definition = chosen
     known = {parameter.name for parameter in definition.input}
@@ -49,6 +57,16 @@ def call(step: Step, live: Live, task: Task, name: Any, given: dict[str, Any], i
     step.later(executions.open_, child, definition)
 
 
+def depth(step: Step, live: Live) -> int:
+    """How many executions stand above one."""
+    count = 0
+    above = step.store.lives.get(live.record.parent)
+    while above is not None:
+        count += 1
+        above = step.store.lives.get(above.record.parent)
+    return count
+
+
 def returned(step: Step, live: Live, task: Task, child_id: str, index: int, state: str, value: Any) -> None:
     """A sub-workflow has ended: so has its task's call."""
     if task.state in ENDED:
@@ -57,11 +75,32 @@ def returned(step: Step, live: Live, task: Task, child_id: str, index: int, stat
         if items.index_of(live, task, child_id) is None:
             return
         items.done(step, live, task, child_id, index, state, value)
+        if state == SUCCESS:
+            step.later(let_go, child_id)
         if task.reopened and task.open:
             collect(step, live, task)
     elif child_id in task.running:
         info = value.get("result") if isinstance(value, dict) and state != SUCCESS else value
         calls.finished(step, live, task, child_id, state, value, "wf_ex_id", info)
+        if state == SUCCESS:
+            step.later(let_go, child_id)
+
+
+def let_go(step: Step, child_id: str) -> None:
+    """Forgets a sub-workflow that has succeeded, unless something in it runs or somebody may list it."""
+    store = step.store
+    child = store.lives.get(child_id)
+    if child is None or child.open or child.record.orphans or child.record.state != SUCCESS:
+        return
+    above = parent = store.lives.get(child.record.parent)
+    while above is not None:
+        if above.definition.lists:
+            return
+        above = store.lives.get(above.record.parent)
+    if parent is not None and not store.children(child):
+        parent.children.pop(child_id, None)
+        step.undoing.append(lambda: parent.children.__setitem__(child_id, None))
+        drop(step, [child])
 
 
 def collect(step: Step, live: Live, task: Task) -> None:

@@ -21,6 +21,10 @@ def create(step: Step, live: Live, name: str, branch: Branch, triggers: list[lis
     """A new task, not yet running."""
     record = step.execution(live)
     record.numbered += 1
+    step.created += 1
+    superseded = live.latest.get(name)
+    if superseded is not None and spent(live, superseded):
+        prune(step, live, superseded)
     task = Task(
         id=identify("task", record.id, record.numbered),
         execution=record.id,
@@ -38,6 +42,33 @@ def create(step: Step, live: Live, name: str, branch: Branch, triggers: list[lis
     live.latest[name] = task
     live.open += 1
     return task
+
+
+def spent(live: Live, task: Task) -> bool:
+    """Whether nothing can ask for a task any more once there is a newer one of its name.
+
+    In a loop these would be without end.
+    """
+    return (
+        live.definition.forgets
+        and task.state in ENDED
+        and task.processed
+        and task.leads
+        and (task.state != ERROR or task.handled)
+        and not live.record.backlog
+    )
+
+
+def prune(step: Step, live: Live, task: Task) -> None:
+    """Lets a task of the past go."""
+    step.touch(task)
+    step.keys.append(task.key)
+    chunks = live.chunks.pop(task.id, None)
+    if chunks is not None:
+        step.keys += [chunk.key for chunk in chunks]
+        step.undoing.append(lambda: live.chunks.__setitem__(task.id, chunks))
+    del live.tasks[task.id]
+    step.undoing.append(lambda: live.tasks.__setitem__(task.id, task))
 
 
 def run(step: Step, live: Live, task: Task) -> None:

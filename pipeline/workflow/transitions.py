@@ -14,6 +14,8 @@ from .store import Live
 
 Command = tuple[str, dict[str, Any]]
 
+MOST_AT_ONCE = 10_000
+
 
 def publish(step: Step, live: Live, task: Task) -> None:
     """Evaluates all that the task publishes in its state: ``on-complete`` over ``publish`` over the rest.
@@ -117,6 +119,8 @@ def command(step: Step, live: Live, task: Task, target: str, given: dict[str, An
         control.pause(step, live, message)
     elif live.definition.tasks[target].join is not None:
         joins.arrive(step, live, target, task)
+    elif step.created > MOST_AT_ONCE:
+        executions.fail(step, live, f"more than {MOST_AT_ONCE} tasks at once: a loop in which nothing waits")
     else:
         event = "on-error" if task.state == ERROR else "on-success"
         created = tasks.create(

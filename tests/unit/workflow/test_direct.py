@@ -204,3 +204,49 @@ def test_a_bad_output_is_an_error_with_all_tasks_in_success(play):
     ran = play("wf: {output: {x: <% $.nothing %>}, tasks: {a: {action: std.noop}}}")
     assert (ran.state, ran.tasks) == ("ERROR", {"a": "SUCCESS"})
     assert "nothing" in ran.info
+
+
+@pytest.mark.parametrize(
+    "loop",
+    [
+        "a: {with-items: 'i in <% list() %>', action: std.noop, on-success: a}",
+        "a: {workflow: nobody, on-error: a}",
+    ],
+)
+def test_a_loop_in_which_nothing_waits_ends_in_an_error(play, loop):
+    ran = play(f"wf: {{tasks: {{start: {{on-success: a}}, {loop}}}}}")
+    assert ran.state == "ERROR"
+    assert "a loop in which nothing waits" in ran.info
+
+
+def test_a_workflow_that_calls_itself_for_ever_ends_in_an_error(play):
+    ran = play("wf: {tasks: {a: {workflow: wf}}}")
+    assert ran.state == "ERROR"
+    assert len(ran.info) < 100_000
+    below = ran.document
+    while "execution" in below["tasks"][0]:
+        below = below["tasks"][0]["execution"]
+    assert "nested more than 100 deep" in below["state_info"]
+
+
+def test_a_long_loop_leaves_little_behind(play):
+    ran = play(
+        """
+        wf:
+          vars: {n: 0}
+          tasks:
+            start: {on-success: count}
+            count:
+              publish: {n: <% $.n + 1 %>}
+              on-success:
+                - call: <% $.n < 200 %>
+                - last: <% $.n >= 200 %>
+            call: {workflow: sub, on-success: count}
+            last: {action: std.async_noop}
+        sub: {tasks: {t: {action: std.noop}}}
+        """
+    )
+    assert (ran.state, ran.count("count")) == ("RUNNING", 200)
+    store = ran.runner.shard.store
+    assert len(store.lives) == 1
+    assert len(store.lives["root-1"].tasks) <= 5

@@ -220,12 +220,12 @@ class SinkProcess:
 
 
 @pytest.fixture
-def sink(broker: Any, tmp_path: Path) -> Iterator[Callable[[dict[str, str]], SinkProcess]]:
-    """``sink({"graph.journal": NAME, ...})`` makes a sink of those topics into ``tmp_path``."""
+def sink_on(tmp_path: Path) -> Iterator[Callable[[str, dict[str, str]], SinkProcess]]:
+    """``sink_on(BOOTSTRAP, {"graph.journal": NAME, ...})`` makes a sink of those topics into ``tmp_path``."""
     made: list[SinkProcess] = []
 
-    def make(topics: dict[str, str]) -> SinkProcess:
-        command = [sys.executable, "-c", SINK, broker.bootstrap, str(tmp_path), json.dumps(topics)]
+    def make(bootstrap: str, topics: dict[str, str]) -> SinkProcess:
+        command = [sys.executable, "-c", SINK, bootstrap, str(tmp_path), json.dumps(topics)]
         made.append(SinkProcess(command, tmp_path / "sink.out"))
         return made[-1]
 
@@ -233,6 +233,18 @@ def sink(broker: Any, tmp_path: Path) -> Iterator[Callable[[dict[str, str]], Sin
     for one in made:
         if one.process is not None and one.process.poll() is None:
             one.kill()
+
+
+@pytest.fixture
+def sink(broker: Any, sink_on: Any) -> Callable[[dict[str, str]], SinkProcess]:
+    """As ``sink_on``, on the shared broker."""
+    return lambda topics: sink_on(broker.bootstrap, topics)
+
+
+@pytest.fixture
+def produce_to() -> Callable[..., None]:
+    """``produce_to(BOOTSTRAP, written, rename)`` produces to any broker."""
+    return produce
 
 
 ASK = """

@@ -3,10 +3,13 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 from confluent_kafka.admin import AdminClient, NewTopic
+
+from pipeline.local import broker as local_broker
 
 Make = Callable[..., str]
 
@@ -170,3 +173,30 @@ def test_what_cannot_be_kept_is_set_aside_and_the_rest_goes_on(
     assert alarms == []
     letters = [line for line in process.output.read_text().splitlines() if line.startswith("letter")]
     assert sorted(int(line.split()[-1]) for line in letters) == [1, 2, 3, 4, 5, 6]
+
+
+@pytest.mark.slow
+def test_a_broker_that_is_killed_and_comes_back_is_waited_for(
+    tmp_path: Path, sink_on: Any, ask: Any, records: Any, produce_to: Any
+) -> None:
+    own = local_broker.start(tmp_path / "kafka")
+    try:
+        admin = AdminClient({"bootstrap.servers": own.bootstrap})
+        for future in admin.create_topics([NewTopic(name, 2, 1) for name in ("j", "d")]).values():
+            future.result(20)
+        names = {"graph.journal": "j", "alarms.deduced": "d"}
+        for number in range(400):
+            records.journal(records.entity(f"nova.host/host-{number}"))
+        process = sink_on(own.bootstrap, names)
+        process.start()
+        produce_to(own.bootstrap, records.written[:200], names.get)
+        process.wait(200)
+        own.kill()
+        own = local_broker.start(tmp_path / "kafka")
+        produce_to(own.bootstrap, records.written[200:], names.get)
+        process.wait(400)
+        process.stop()
+    finally:
+        own.stop()
+    [found] = ask("SELECT count() AS rows, uniqExact(key) AS keys FROM faultline.changes")
+    assert found == [{"rows": 400, "keys": 400}]

@@ -32,6 +32,7 @@ COUNTERS_EVERY = 2.0
 TIMERS_EVERY = 0.02
 POLL_EVERY = 0.005
 HANGS_AFTER = 120.0
+REARM_EVERY = 10.0
 STATUS = "roles.status"
 
 
@@ -75,7 +76,8 @@ async def work(role: Role, worker: Worker, stop: asyncio.Event) -> None:
     counters = _seldom(COUNTERS_EVERY, host.counters)
     await app.start()
     chores = [
-        _every(CHECKPOINT_EVERY, lambda: _checkpoint(host)),
+        _every(CHECKPOINT_EVERY, host.checkpoint),
+        _every(REARM_EVERY, _arm),
         _every(STATUS_EVERY, lambda: _announce(role, worker.instance, host, counters, outbox, status)),
         _every(POLL_EVERY, lambda: _poll(outbox, status)),
         _watch(app),
@@ -123,11 +125,10 @@ def _seldom(seconds: float, count: Callable[[], dict[str, Any]]) -> Callable[[],
     return counted
 
 
-async def _checkpoint(host: Host) -> None:
+async def _arm() -> None:
     # A record that hangs its shard hangs this loop too: then the process ends with a traceback,
-    # and the next owner goes carefully.
+    # and the next owner goes carefully. Arming takes milliseconds, hence seldom.
     faulthandler.dump_traceback_later(HANGS_AFTER, exit=True)
-    await host.checkpoint()
 
 
 async def _timers(host: Host) -> None:

@@ -224,7 +224,8 @@ def test_a_deduced_alarm_is_an_alarm_to_other_rules() -> None:
             {
                 "h": HOST,
                 "a": NAGIOS.format("a"),
-                "d": "{vitrage_category: ALARM, vitrage_type: vitrage, name: first, state: Active, severity: WARNING, "
+                "d": "{vitrage_category: ALARM, vitrage_type: vitrage, name: first, state: Active, "
+                "severity: WARNING, "
                 "vitrage_operational_severity: WARNING, vitrage_resource_type: nova.host}",
             },
             ("a [on] h", raise_("h", "first")),
@@ -396,7 +397,8 @@ START = template(
     {"i": "{type: nova.instance, migrate: auto}", "h": HOST, "a": "{category: ALARM, type: nagios}"},
     (
         "a [on] h AND h [contains] i",
-        "- execute_mistral: {workflow: migrate, input: {vm_id: 'get_attr(i, id)', rack: 'get_attr(h, rack)'}}",
+        "- execute_mistral: {workflow: migrate, "
+        "input: {vm_id: 'get_attr(i, id)', rack: 'get_attr(h, rack)'}}",
     ),
 )
 

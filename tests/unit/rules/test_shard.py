@@ -134,7 +134,8 @@ def test_values_of_the_first_format_are_read() -> None:
         ],
         "r\x1fdefault\x1fhost\x1fh\x1fcontains\x1fvm\x1fv": [
             1, "default", ["host", "h"], "contains", ["vm", "v"], True, None,
-            ["nova", 1767607200000000, ["r1", "r2"], {"x": [3, "r0"]}], -4611686018427387904, -4611686018427387904,
+            ["nova", 1767607200000000, ["r1", "r2"], {"x": [3, "r0"]}],
+            -4611686018427387904, -4611686018427387904,
         ],
         "a\x1fdefault\x1fnagios\x1fnagios/x@host/h": [
             1, "default", "nagios", "nagios/x@host/h", True, "x", "WARNING", ["host", "h"], None, None,

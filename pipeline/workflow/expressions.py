@@ -23,6 +23,10 @@ YAQL = re.compile(r"<%(.*?)%>", re.DOTALL)
 JMESPATH = re.compile(r"<\|(.*?)\|>", re.DOTALL)
 JINJA = re.compile(r"{{.*?}}|{%.*?%}", re.DOTALL)
 JINJA_ONE = re.compile(r"{{((?:(?!}}|{{).)*)}}", re.DOTALL)
+TASK_PATH = re.compile(
+    r"""task\(\s*(?:(?P<quote>['"])(?P<quoted>[\w-]+)(?P=quote)|(?P<bare>[A-Za-z_]\w*))?\s*\)"""
+    r"""(?P<path>(?:\.[A-Za-z][A-Za-z0-9_]*)+)"""
+)
 PATH = re.compile(r"\$(?:\.[A-Za-z][A-Za-z0-9_]*)*")
 
 
@@ -110,7 +114,27 @@ def _delimited(text: str, pattern: re.Pattern[str], compiler: Callable[[str], Ev
 def _yaql(text: str) -> Evaluator:
     if PATH.fullmatch(text):
         return _path(text)
+    of_task = TASK_PATH.fullmatch(text)
+    if of_task:
+        return _task_path(text, of_task["quoted"] or of_task["bare"], of_task["path"].split(".")[1:])
     return _yaql_whole(text)
+
+
+def _task_path(text: str, name: str | None, steps: list[str]) -> Evaluator:
+    """``task(NAME).a.b`` over dicts, in the same way as ``_path``."""
+    whole: list[Evaluator] = []
+
+    def walk(scope: Scope) -> Any:
+        value: Any = scope.facts.task(name)
+        for step in steps:
+            if type(value) is not dict or step not in value:
+                if not whole:
+                    whole.append(_yaql_whole(text))
+                return whole[0](scope)
+            value = value[step]
+        return value
+
+    return walk
 
 
 def _yaql_whole(text: str) -> Evaluator:

@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from pipeline.times import rfc3339
-
 from .branches import advance
 from .records import Chunk, Task
 from .scope import Scope, View
-from .step import Step
+from .step import Step, written
 from .store import Live, Store
 
 
@@ -167,4 +165,4 @@ def accepted(chunk: Chunk) -> list[Any]:
 
 def shown(time: int) -> str:
     """A time as Mistral's functions show it."""
-    return rfc3339(time)[:19].replace("T", " ")
+    return written(time)[:19].replace("T", " ")

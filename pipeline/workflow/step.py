@@ -6,6 +6,7 @@ import copy
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -25,6 +26,8 @@ STEPS = "workflow.steps"
 ACTIONS = "workflow.actions"
 COMMANDS = "workflow.commands"
 LARGE = 64 * 1024
+# The same few moments are written again and again.
+written = lru_cache(maxsize=4096)(rfc3339)
 LARGEST = 900 * 1024
 encoded = msgspec.json.encode
 
@@ -58,7 +61,7 @@ class Step:
     created: int = 0
 
     def __post_init__(self) -> None:
-        self.text = rfc3339(self.time)
+        self.text = written(self.time)
         self.stem = identify("step", self.partition, self.position, self.record)[:-6]
         self.seed = Seed(self.record, self.time)
 
@@ -139,7 +142,7 @@ class Step:
                 "index": record.index,
                 "attempt": record.attempt,
             }
-        fields["started_at"] = rfc3339(record.started)
+        fields["started_at"] = written(record.started)
         if state in ENDED:
             fields["ended_at"] = self.text
         self.tell(record.root, record.id, "EXECUTION", record.workflow, state, fields)
@@ -169,7 +172,7 @@ class Step:
             **more,
         }
         if task.started:
-            fields["started_at"] = rfc3339(task.started)
+            fields["started_at"] = written(task.started)
         if task.state in ENDED:
             fields["ended_at"] = self.text
         self.tell(record.root, record.id, "TASK", task.name, task.state, fields)

@@ -10,6 +10,7 @@ from typing import Any
 from .document import Document, Finding, read_file
 from .errors import FaultlineError, InvalidDocument
 from .events import Definition
+from .rehearsal.cases import is_test
 
 SUFFIXES = (".yaml", ".yml", ".avsc")
 
@@ -44,6 +45,16 @@ def find(paths: Iterable[Path]) -> Iterator[Path]:
         for below in sorted(path.rglob("*")):
             if below.suffix in SUFFIXES and below.is_file() and ".test." not in below.name:
                 yield below
+
+
+def value_files(given: Path | None) -> list[Path]:
+    """Where value mappings lie: in ``given``, else those shipped, if there are any."""
+    from .resources import shipped
+
+    if given is not None:
+        return [given]
+    place = shipped("rules") / "values"
+    return [place] if place.is_dir() else []
 
 
 def check_files(paths: Iterable[Path], parameters: Mapping[str, str] | None = None) -> list[Checked]:
@@ -94,6 +105,9 @@ def _read(path: Path) -> tuple[Checked, Document | None]:
         _check_schema(checked, path)
         return checked, None
     try:
+        if is_test(path):
+            checked.kind, checked.name = "test", path.name.partition(".test.")[0]
+            return checked, read_file(path)
         document = read_file(path, scalars="text")
         checked.kind = kind_of(document.value)
         if checked.kind == "playbook":
@@ -194,6 +208,22 @@ def _check_schema(checked: Checked, path: Path) -> None:
         checked.findings.append(Finding(checked.path, 1, 1, "schema", f"not an Avro schema: {error}"))
 
 
+def _check_test(checked: Checked, document: Document) -> None:
+    from .rehearsal import cases
+
+    try:
+        listed = cases.of(document)
+    except InvalidDocument as error:
+        checked.findings += _found(error)
+        return
+    for case in listed:
+        for key in ("rules", "playbooks"):
+            for index, path in enumerate(case.value.get(key) or ()):
+                if not case.place(path).exists():
+                    message = f"{path} is not there"
+                    checked.findings.append(document.finding("test", message, case.index, key, index))
+
+
 def _check_unknown(checked: Checked, document: Document) -> None:
     message = (
         "cannot tell what this file is: a rule has `scenarios`, `equivalences` or `definitions`, "
@@ -222,5 +252,6 @@ _CHECKS = {
     "playbook": _check_playbook,
     "values": _check_values,
     "topic": _check_topic,
+    "test": _check_test,
     "unknown": _check_unknown,
 }

@@ -25,6 +25,7 @@ GROUPS: dict[str, dict[str, str]] = {
         "validate": "check rules, playbooks, topics and schemas",
         "simulate": "play events against rules without a broker",
         "run": "run a workflow without a broker",
+        "test": "run the tests beside rules and playbooks",
     },
     "publish and read": {
         "emit": "send JSON lines to a topic, checked first",

@@ -54,6 +54,14 @@ class Document:
             steps = steps[:-1]
         return self.marks.get(steps, Mark(1, 1))
 
+    def below(self, *steps: Step) -> Document:
+        """The part of the document to which ``steps`` lead, as one of its own."""
+        value = self.value
+        for step in steps:
+            value = value.get(step) if isinstance(value, dict) else value[step]
+        marks = {path[len(steps) :]: mark for path, mark in self.marks.items() if path[: len(steps)] == steps}
+        return Document(self.path, self.text, value, marks or {(): self.at(*steps)})
+
     def finding(
         self, code: str, message: str, *steps: Step, level: Literal["error", "warning"] = "error"
     ) -> Finding:

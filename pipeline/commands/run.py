@@ -55,9 +55,8 @@ def run(args: argparse.Namespace) -> int:
     begin = runner.now
     runner.start({"command": "START", **target, "workflow": name, "input": given, "params": params})
     for at, command, value in script.events:
-        runner.plan(
-            begin + round(at * SECOND), {"command": command.upper(), **target, **parameters(command, value)}
-        )
+        asked = {"command": command.upper(), **target, **answers.fields(command, value)}
+        runner.plan(begin + round(at * SECOND), asked)
     if args.real_time:
         in_real_time(runner, begin)
     else:
@@ -100,17 +99,6 @@ def mapping(text: str, option: str) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise InvalidCall(f'{option} is a JSON object such as \'{{"vm_id": "vm-1"}}\'')
     return value
-
-
-def parameters(command: str, value: Any) -> dict[str, Any]:
-    """The fields of the command that an event of a script stands for."""
-    if command in ("pause", "resume", "cancel"):
-        if isinstance(value, dict):
-            return value
-        return {"message": value} if isinstance(value, str) else {}
-    if command == "stop" and isinstance(value, str):
-        return {"state": value}
-    return dict(value)
 
 
 def in_real_time(runner: Any, begin: int) -> None:

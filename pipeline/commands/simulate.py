@@ -43,11 +43,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Prints each output record as a line; 1 when a line of the events could not be applied."""
+    from ..checking import value_files
     from ..simulate import BadLine, Simulation, accepted
 
     given = parameters(args.param)
     try:
-        files = accepted([*args.rules, *_values(args.values)], given)
+        files = accepted([*args.rules, *value_files(args.values)], given)
         playbooks = [
             checked.definition for checked in accepted(args.playbooks, {}) if checked.definition is not None
         ]
@@ -77,15 +78,6 @@ def run(args: argparse.Namespace) -> int:
         else:
             Path(args.state).write_text(text, encoding="utf-8")
     return status
-
-
-def _values(given: Path | None) -> list[Path]:
-    from ..resources import shipped
-
-    if given is not None:
-        return [given]
-    place = shipped("rules") / "values"
-    return [place] if place.is_dir() else []
 
 
 def _workflows(playbooks: list[Any], answers: Path | None) -> Any:

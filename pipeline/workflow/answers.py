@@ -83,6 +83,17 @@ def read(document: Document, value: Any = None) -> Answers:
     return script
 
 
+def fields(command: str, value: Any) -> dict[str, Any]:
+    """The fields of the command that an event of a script stands for."""
+    if command in ("pause", "resume", "cancel"):
+        if isinstance(value, dict):
+            return value
+        return {"message": value} if isinstance(value, str) else {}
+    if command == "stop" and isinstance(value, str):
+        return {"state": value}
+    return dict(value)
+
+
 def _entry(document: Document, index: int, value: Any) -> Entry:
     if not isinstance(value, dict) or not ({"action", "task"} & value.keys()) or not (value.keys() <= ENTRY):
         raise _bad(

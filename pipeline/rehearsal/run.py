@@ -1,0 +1,42 @@
+"""Plays the tests of a file, one after the other."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from . import cases
+from .cases import Case
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What a test came to: where it stands, and the lines of the file that expected something else."""
+
+    path: str
+    line: int
+    name: str
+    differences: tuple[tuple[int, str], ...] = ()
+
+    @property
+    def passed(self) -> bool:
+        return not self.differences
+
+
+def run(path: Path) -> Iterator[Result]:
+    """The result of each test of the file. Raises ``InvalidDocument`` when it is no test file."""
+    for case in cases.read(path):
+        yield play(case)
+
+
+def play(case: Case) -> Result:
+    """The result of one test."""
+    # Each language is loaded only where a test needs it: an author waits for the answer.
+    if case.of_workflow:
+        from . import playbooks as player
+    else:
+        from . import rules as player  # type: ignore[no-redef]
+    found = player.play(case)
+    lines = tuple((case.line(*one.steps), one.message) for one in found)
+    return Result(case.path, case.line(), case.name, lines)

@@ -142,38 +142,7 @@ def send(broker: Any) -> Callable[..., None]:
     return lambda *arguments, **named: produce(broker.bootstrap, *arguments, **named)
 
 
-SINK = """
-import json, signal, sys, threading
-from pathlib import Path
-from confluent_kafka.admin import AdminClient
-from pipeline.codec import Codec
-from pipeline.history import rows
-from pipeline.history.database import local, migrate
-from pipeline.history.feed import Feed
-from pipeline.history.sink import Sink
-from pipeline.history.writer import Writer
-from pipeline.kafka.reader import consumer
-
-bootstrap, data, topics = sys.argv[1], Path(sys.argv[2]), json.loads(sys.argv[3])
-client = local(data).client()
-migrate(client)
-writer = Writer(client)
-halt = threading.Event()
-signal.signal(signal.SIGTERM, lambda *_: halt.set())
-mappers = {name: rows.MAPPERS[topic] for topic, name in topics.items()}
-with consumer(bootstrap, "history-test") as reader:
-    admin = AdminClient({"bootstrap.servers": bootstrap})
-    feed = Feed(reader, admin, tuple(mappers), lambda log: writer.next.get(log, 0))
-    aside = lambda letter: print("letter", letter.topic, letter.offset, flush=True)
-    sink = Sink(feed, writer, Codec(), aside, mappers)
-    work = threading.Thread(target=sink.run, args=(halt,))
-    work.start()
-    print("ready", flush=True)
-    while work.is_alive():
-        work.join(0.05)
-        print("positions", json.dumps(sink.positions()), flush=True)
-client.close()
-"""
+SINK = Path(__file__).resolve().parents[2] / "support" / "history_sink.py"
 
 
 @dataclass
@@ -225,7 +194,7 @@ def sink_on(tmp_path: Path) -> Iterator[Callable[[str, dict[str, str]], SinkProc
     made: list[SinkProcess] = []
 
     def make(bootstrap: str, topics: dict[str, str]) -> SinkProcess:
-        command = [sys.executable, "-c", SINK, bootstrap, str(tmp_path), json.dumps(topics)]
+        command = [sys.executable, str(SINK), bootstrap, str(tmp_path), json.dumps(topics)]
         made.append(SinkProcess(command, tmp_path / "sink.out"))
         return made[-1]
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from pipeline.local.broker import Broker
 
 RECORDS = int(os.environ.get("BENCH_RECORDS", "40000"))
+WARM = 500
 PARTITIONS = 8
 SINK = Path(__file__).resolve().parent.parent / "support" / "history_sink.py"
 RULE = {"name": "host_high_cpu", "revision": "aad4c119f71cec96", "scenario": 0}
@@ -76,16 +78,16 @@ def records(number: int, deducing: bool) -> Iterator[tuple[str, dict[str, Any]]]
     }  # fmt: skip
 
 
-def fill(bootstrap: str, names: dict[str, str], deducing: bool, rate: float | None) -> None:
+def fill(bootstrap: str, names: dict[str, str], deducing: bool, rate: float | None, numbers: range) -> None:
     producer = Producer({"bootstrap.servers": bootstrap, "linger.ms": 5, "compression.type": "lz4"})
     started = time.monotonic()
-    for number in range(RECORDS):
+    for count, number in enumerate(numbers):
         for topic, record in records(number, deducing):
             producer.produce(names[topic], json.dumps(record), partition=number % PARTITIONS)
-        if number % 250 == 0:
+        if count % 250 == 0:
             producer.poll(0)
             if rate is not None:
-                time.sleep(max(0.0, started + number / rate - time.monotonic()))
+                time.sleep(max(0.0, started + count / rate - time.monotonic()))
     assert producer.flush(60) == 0
 
 
@@ -100,8 +102,8 @@ def test_the_sink_keeps_up_with_little_of_a_core(
     broker: Broker, topic: Callable[..., str], tmp_path: Path, deducing: bool, rate: float | None
 ) -> None:
     names = {name: topic(name, partitions=PARTITIONS) for name in ("graph.journal", "alarms.deduced")}
-    if rate is None:
-        fill(broker.bootstrap, names, deducing, None)
+    each = 2 if deducing else 1
+    fill(broker.bootstrap, names, deducing, None, range(WARM))
     output = tmp_path / "sink.out"
     process = subprocess.Popen(
         [sys.executable, str(SINK), broker.bootstrap, str(tmp_path), json.dumps(names)],
@@ -111,11 +113,18 @@ def test_the_sink_keeps_up_with_little_of_a_core(
         while "ready" not in output.read_text():
             assert process.poll() is None
             time.sleep(0.02)
+        while inserted(output) < WARM * each:
+            time.sleep(0.02)
+        if rate is None:
+            # Stopped, so that it finds all of it when it goes on.
+            process.send_signal(signal.SIGSTOP)
+            fill(broker.bootstrap, names, deducing, None, range(WARM, WARM + RECORDS))
+            process.send_signal(signal.SIGCONT)
         before, started = cpu(process.pid), time.monotonic()
         if rate is not None:
-            fill(broker.bootstrap, names, deducing, rate)
-        goal = RECORDS * (2 if deducing else 1)
-        while inserted(output) < goal:
+            fill(broker.bootstrap, names, deducing, rate, range(WARM, WARM + RECORDS))
+        goal = RECORDS * each
+        while inserted(output) < goal + WARM * each:
             assert process.poll() is None
             time.sleep(0.05)
         seconds, spent = time.monotonic() - started, cpu(process.pid) - before

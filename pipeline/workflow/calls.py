@@ -15,7 +15,7 @@ from .forgetting import forget
 from .model import TaskDefinition
 from .records import CANCELLED, ERROR, RUNNING, SUCCESS, Task
 from .scope import Scope
-from .step import ACTIONS, LARGEST, Step, fitting
+from .step import ACTIONS, LARGEST, Step
 from .store import Live
 
 SEEN = 64
@@ -67,7 +67,7 @@ def dispatch(
     if isinstance(defaults, Mapping) and isinstance(defaults.get(name), Mapping):
         given = {**evaluate(dict(defaults[name]), reading), **given}
     items_of = bool(definition.with_items)
-    fitting(given, f"the input of {name}")
+    step.weigh(live, given, f"the input of {name}")
     call_id = action_id(task, index)
     task.action = name
     if not items_of:

@@ -13,7 +13,7 @@ from .facts import branch, scope
 from .forgetting import forget
 from .model import WorkflowDefinition
 from .records import CANCELLED, ENDED, ERROR, IDLE, RUNNING, SUCCESS, WAITING, Execution, Task
-from .step import LARGE, Step, fitting
+from .step import LARGE, Step
 from .store import UNKNOWN, Live
 
 LONGEST_INFO = 65_000
@@ -99,8 +99,10 @@ def open_(step: Step, record: Execution, definition: WorkflowDefinition) -> None
     step.execution_state(live, RUNNING, None)
     try:
         evaluate_env(step, live)
+        step.weigh(live, [record.input, record.params], "the input")
         if definition.vars:
-            record.context = evaluate(definition.vars, scope(step, live, None, {}))
+            variables = evaluate(definition.vars, scope(step, live, None, {}))
+            record.context = step.weigh(live, variables, "what vars gives")
         if definition.type == "reverse":
             reverse.begin(step, live)
             return
@@ -164,7 +166,7 @@ def succeed(step: Step, live: Live, message: Any) -> None:
         output = final(live)[0]
         if live.definition.output:
             output = evaluate(live.definition.output, scope(step, live, None, output))
-        output = fitting(output, "the output")
+        output = step.weigh(live, output, "the output")
     except ExpressionError as error:
         fail(step, live, str(error))
         return
@@ -187,11 +189,11 @@ def failed_output(step: Step, live: Live, message: Any) -> dict[str, Any]:
     output: dict[str, Any] = {"result": message}
     variables = final(live)[0]
     wanted = live.definition.output_on_error
-    if not wanted:
-        return {**variables, **output}
     try:
-        evaluated = evaluate(wanted, scope(step, live, None, variables))
-        return {**output, **evaluated}
+        evaluated = variables if not wanted else evaluate(wanted, scope(step, live, None, variables))
+        # Without output-on-error all variables are the output, and the message is not hidden by one.
+        told = {**output, **evaluated} if wanted else {**evaluated, **output}
+        return dict(step.weigh(live, told, "the output"))
     except ExpressionError as error:
         return {**output, "output-on-error": str(error)}
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from .records import ENDED, SUCCESS
 from .step import Step
-from .store import ENDED_KEY, MOST_REMEMBERED, REMEMBERED, RETAINED, Live
+from .store import ENDED_KEY, MOST_REMEMBERED, REMEMBERED, RETAINED, VALUE_KEY, Live
 
 
 def forget(step: Step, live: Live, ending: bool = False) -> None:
@@ -32,11 +32,15 @@ def drop(step: Step, tree: list[Live]) -> None:
         step.keys.append(record.key)
         step.keys += [task.key for task in live.tasks.values()]
         step.keys += [chunk.key for chunks in live.chunks.values() for chunk in chunks]
+        step.keys += [f"{VALUE_KEY}{record.id}/{digest}" for digest in live.shelf.values]
         del store.lives[record.id]
+        store.heavy.discard(record.id)
         store.use(record.revision, -1)
 
         def back(live: Live = live) -> None:
             store.lives[live.record.id] = live
+            if live.record.bulk:
+                store.heavy.add(live.record.id)
             store.use(live.record.revision)
 
         step.undoing.append(back)

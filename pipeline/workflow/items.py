@@ -7,10 +7,11 @@ from typing import Any
 from pipeline.errors import ExpressionError
 
 from . import calls, tasks
+from .apart import BULK
 from .expressions import evaluate
 from .facts import scope
 from .records import CANCELLED, CHUNK, ERROR, SUCCESS, Chunk, Task
-from .step import Step
+from .step import Step, encoded
 from .store import Live
 
 
@@ -23,6 +24,8 @@ def begin(step: Step, live: Live, task: Task) -> None:
     if len({len(each) for each in lists}) != 1:
         sizes = ", ".join(f"{name}: {len(each)}" for name, each in zip(names, lists, strict=True))
         raise ExpressionError(f"the lists of with-items have different lengths ({sizes})")
+    if len(encoded(lists)) > BULK:
+        step.bulk(live)
     count = len(lists[0])
     step.touch(task)
     task.items, task.begun, task.done, task.failed, task.bytes = count, 0, 0, 0, 0

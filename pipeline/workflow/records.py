@@ -61,6 +61,7 @@ class Execution(msgspec.Struct, omit_defaults=True):
     backlog: list[Any] = []
     orphans: list[str] = []
     seen: list[str] = []
+    bulk: bool = False
 
     @property
     def key(self) -> str:

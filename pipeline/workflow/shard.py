@@ -14,6 +14,7 @@ from pipeline.events import Output
 from pipeline.times import rfc3339
 
 from . import around, calls, control, executions, publishing
+from .apart import BULK
 from .forgetting import purge
 from .records import ENDED
 from .step import COMMANDS, Step
@@ -66,6 +67,8 @@ class WorkflowShard:
         )
         try:
             purge(step)
+            if len(value) > BULK and (live := self.store.lives.get(command.get("execution", ""))):
+                step.bulk(live)
             handler(step, command)
             step.run()
         except BaseException:

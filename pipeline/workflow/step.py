@@ -16,6 +16,8 @@ from pipeline.events import Output
 from pipeline.ids import identify
 from pipeline.times import rfc3339
 
+from . import apart
+from .apart import BULK
 from .records import ENDED, WAITING, Execution, Record, Task
 from .scope import Seed
 
@@ -30,14 +32,6 @@ LARGE = 64 * 1024
 written = lru_cache(maxsize=4096)(rfc3339)
 LARGEST = 900 * 1024
 encoded = msgspec.json.encode
-
-
-def fitting(value: Any, what: str) -> Any:
-    """``value``, if a record can hold it. Raises ``ExpressionError`` otherwise."""
-    size = len(encoded(value))
-    if size > LARGEST:
-        raise ExpressionError(f"{what} has {size} bytes; a record holds {LARGEST}")
-    return value
 
 
 @dataclass(slots=True)
@@ -87,10 +81,51 @@ class Step:
             function(self, *arguments)
 
     def changed(self) -> set[str]:
-        """The table keys that this step changed."""
+        """The table keys that this step changed. Puts what is large on its shelf."""
         keys = {record.key for record, _ in self.touched.values()}
         keys.update(self.keys)
+        if self.store.heavy:
+            self.shelve(keys)
         return keys
+
+    def shelve(self, keys: set[str]) -> None:
+        """Puts the large values of what was touched apart, and takes away what nothing needs any more."""
+        for record, _ in self.touched.values():
+            live = self.store.live_of(record)
+            if live is None or not live.record.bulk:
+                continue
+            # A record that was dropped in this very step needs nothing.
+            values = apart.split(record)[1] if self.store.find(record.key) is record else {}
+            keys.update(
+                f"value/{live.record.id}/{digest}" for digest in live.shelf.update(record.key, values)
+            )
+        for key in self.keys:
+            kind, execution = key.split("/")[:2]
+            live = self.store.lives.get(execution)
+            if live is not None and kind in ("task", "items") and self.store.find(key) is None:
+                keys.update(f"value/{execution}/{digest}" for digest in live.shelf.update(key, {}))
+
+    def weigh(self, live: Live, value: Any, what: str) -> Any:
+        """``value``, if a record can hold it; notes when it is large. Raises ``ExpressionError``."""
+        size = len(encoded(value))
+        if size > BULK:
+            self.bulk(live)
+        if size > LARGEST:
+            raise ExpressionError(f"{what} has {size} bytes; a record holds {LARGEST}")
+        return value
+
+    def bulk(self, live: Live) -> None:
+        """Notes that an execution holds something large: from now on its values are looked at."""
+        if live.record.bulk:
+            return
+        self.execution(live).bulk = True
+        self.store.heavy.add(live.record.id)
+        # What it holds already is looked at too, so that one rule goes for all its records.
+        for task in live.tasks.values():
+            self.touch(task)
+        for chunks in live.chunks.values():
+            for chunk in chunks:
+                self.touch(chunk)
 
     def undo(self) -> None:
         """Puts everything back as it was before this step."""
@@ -132,6 +167,8 @@ class Step:
         was, record.state, record.state_info = record.state, state, info
         fields: dict[str, Any] = {"state_info": info, "from": was, "workflow": record.workflow, **more}
         fields["input"] = record.reference or record.input
+        if record.bulk and (size := len(encoded(fields["input"]))) > LARGE:
+            fields["input"] = {"omitted": size}
         if record.by is not None:
             fields["by"] = record.by
         if record.parent_task:

@@ -9,6 +9,8 @@ import msgspec
 
 from pipeline.errors import CheckpointFailed
 
+from . import apart
+from .apart import Shelf
 from .definition import content_of
 from .model import ActionDefinition, Content, WorkflowDefinition
 from .records import (
@@ -30,6 +32,7 @@ RETAINED = 7 * DAY
 MOST_REMEMBERED = 500_000
 
 ENDED_KEY = "ended/"
+VALUE_KEY = "value/"
 
 KINDS: dict[str, type[Record]] = {
     "execution": Execution,
@@ -43,7 +46,18 @@ KINDS: dict[str, type[Record]] = {
 class Live:
     """An execution with its definition and its tasks."""
 
-    __slots__ = ("calls", "children", "chunks", "definition", "latest", "open", "record", "tasks", "waiting")
+    __slots__ = (
+        "calls",
+        "children",
+        "chunks",
+        "definition",
+        "latest",
+        "open",
+        "record",
+        "shelf",
+        "tasks",
+        "waiting",
+    )
 
     def __init__(self, record: Execution, definition: WorkflowDefinition) -> None:
         self.record = record
@@ -54,6 +68,7 @@ class Live:
         self.children: dict[str, None] = {}
         # For tasks with items: which of their running calls is which item. Built when first needed.
         self.calls: dict[str, dict[str, int]] = {}
+        self.shelf = Shelf()
         self.open = 0
         self.waiting = 0
 
@@ -81,15 +96,32 @@ class Store:
         self.actions: dict[str, ActionDefinition] = {}
         self.timers: list[tuple[int, str, str, str]] = []
         self.forgetting: list[tuple[int, str]] = []
+        # The executions that hold something large.
+        self.heavy: set[str] = set()
         self.loading: list[Task | Chunk] = []
+        self.loading_values: dict[str, dict[str, bytes]] = {}
 
     def encode(self, key: str) -> bytes | None:
         """The value of a table key; None when there is none."""
         if key.startswith(ENDED_KEY):
             until = self.ended.get(key[len(ENDED_KEY) :])
             return None if until is None else msgspec.json.encode(Ended(until))
+        if key.startswith(VALUE_KEY):
+            _, execution, digest = key.split("/")
+            holder = self.lives.get(execution)
+            kept = holder.shelf.values.get(digest) if holder else None
+            return None if kept is None else b'{"v":%d,"value":%s}' % (VERSION, kept)
         record = self.find(key)
-        return None if record is None else msgspec.json.encode(record)
+        if record is None:
+            return None
+        live = self.live_of(record)
+        return apart.encode(record) if live is not None and live.record.bulk else msgspec.json.encode(record)
+
+    def live_of(self, record: Record) -> Live | None:
+        """The execution that a record is of."""
+        if isinstance(record, Execution):
+            return self.lives.get(record.id)
+        return self.lives.get(record.execution) if isinstance(record, Task | Chunk) else None
 
     def find(self, key: str) -> Record | None:
         """The record of a table key."""
@@ -122,6 +154,11 @@ class Store:
                 "start the newer one"
             )
         kind, _, rest = key.partition("/")
+        if key.startswith(VALUE_KEY):
+            execution, _, digest = rest.partition("/")
+            kept = bytes(msgspec.json.decode(value, type=_Kept).value)
+            self.loading_values.setdefault(execution, {})[digest] = kept
+            return
         if key.startswith(ENDED_KEY):
             self.ended[rest] = msgspec.json.decode(value, type=Ended).until
             return
@@ -139,12 +176,18 @@ class Store:
     def restored(self) -> None:
         """Puts together what ``load`` brought in any order."""
         for record in self.loading:
-            live = self.lives[record.execution]
+            live = self.lives.get(record.execution)
+            if live is None:
+                raise CheckpointFailed(f"{record.key} is there without its execution: the table is not whole")
             if isinstance(record, Task):
                 live.tasks[record.id] = record
             else:
                 live.chunks.setdefault(record.task, []).append(record)
         self.loading.clear()
+        for live in self.lives.values():
+            if live.record.bulk:
+                self.put_back(live, self.loading_values.get(live.record.id, {}))
+        self.loading_values.clear()
         self.lives = dict(sorted(self.lives.items(), key=lambda item: (item[1].record.started, item[0])))
         for live in self.lives.values():
             live.definition = self.definition(live.record.revision, live.record.workflow)
@@ -157,6 +200,8 @@ class Store:
             for task in live.tasks.values():
                 for timer in task.timers:
                     self.arm(live.record, task, timer)
+            if live.record.bulk:
+                self.heavy.add(live.record.id)
             if live.record.ended:
                 self.forget_at(live.record.ended + RETAINED, live.record.id)
         self.ended = dict(sorted(self.ended.items(), key=lambda item: (item[1], item[0])))
@@ -164,6 +209,20 @@ class Store:
             if document.revision:
                 self.use(document.revision)
         self.reindex()
+
+    def put_back(self, live: Live, values: dict[str, bytes]) -> None:
+        """Puts the values kept apart back into the records of an execution."""
+        decoded = {digest: msgspec.json.decode(value) for digest, value in values.items()}
+        chunks = [chunk for each in live.chunks.values() for chunk in each]
+        records: list[Record] = [live.record, *live.tasks.values(), *chunks]
+        for record in records:
+            try:
+                met = apart.join(record, decoded)
+            except KeyError as error:
+                raise CheckpointFailed(
+                    f"{record.key} needs the value {error}: the table is not whole"
+                ) from error
+            live.shelf.update(record.key, {digest: values[digest] for digest in met})
 
     def arm(self, execution: Execution, task: Task, timer: Timer) -> None:
         """Puts a timer on the heap."""
@@ -227,6 +286,10 @@ class Store:
 
 class _Versioned(msgspec.Struct):
     v: int = VERSION
+
+
+class _Kept(msgspec.Struct):
+    value: msgspec.Raw
 
 
 UNKNOWN = WorkflowDefinition("", "", None, "direct", (), None, None, {}, {}, {})

@@ -71,6 +71,9 @@ def returned(step: Step, live: Live, task: Task, child_id: str, index: int, stat
     """A sub-workflow has ended: so has its task's call."""
     if task.state in ENDED:
         return
+    child = step.store.lives.get(child_id)
+    if child is not None and child.record.bulk:
+        step.bulk(live)
     if task.items >= 0:
         if items.index_of(live, task, child_id) is None:
             return

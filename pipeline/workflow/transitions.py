@@ -9,7 +9,7 @@ from .expressions import evaluate
 from .facts import branch, outbound, scope
 from .model import COMMANDS, EMPTY_CLAUSE, Clause, TaskDefinition, Transition
 from .records import CANCELLED, ENDED, ERROR, PAUSED, SKIPPED, SUCCESS, Task
-from .step import Step, fitting
+from .step import Step
 from .store import Live
 
 Command = tuple[str, dict[str, Any]]
@@ -32,8 +32,8 @@ def publish(step: Step, live: Live, task: Task) -> None:
     if not local and not everywhere:
         return
     reading = scope(step, live, task, task.context)
-    published = fitting(evaluate(local, reading), "what the task publishes")
-    shared = evaluate(everywhere, reading)
+    published = step.weigh(live, evaluate(local, reading), "what the task publishes")
+    shared = step.weigh(live, evaluate(everywhere, reading), "what the task publishes")
     step.touch(task)
     task.published = published
     if shared:

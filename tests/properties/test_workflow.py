@@ -142,7 +142,9 @@ class World:
             name = self.random.choice(["line", "fork", "parent", "back", "missing"])
             root = f"r{len(self.roots)}"
             self.roots.append(root)
-            given = {} if self.random.random() < 0.1 else {"x": self.random.randrange(3)}
+            given = (
+                {} if self.random.random() < 0.1 else {"x": self.random.choice([0, 1, 2, "large" * 4_000])}
+            )
             command = {"command": "START", "root": root, "execution": root, "workflow": name, "input": given}
             if name == "back":
                 command["params"] = {"task_name": "top"}
@@ -159,6 +161,8 @@ class World:
 
     def result(self, action: dict[str, Any], state: str) -> dict[str, Any]:
         command = {"command": "RESULT", "id": identify("res", action["id"]), "state": state, "result": "v"}
+        if self.random.random() < 0.1:
+            command["result"] = {"big": "v" * 20_000, "bigger": ["w" * 3_000] * 3, "$apart": 1}
         return {
             **command,
             **{key: action[key] for key in ("root", "execution", "task")},
@@ -229,6 +233,7 @@ def everything(shard: WorkflowShard) -> dict[str, bytes]:
     keys = [f"ended/{each}" for each in store.ended]
     keys += [record.key for record in (*store.documents.values(), *store.revisions.values())]
     for live in store.lives.values():
+        keys += [f"value/{live.record.id}/{digest}" for digest in live.shelf.values]
         keys.append(live.record.key)
         keys += [task.key for task in live.tasks.values()]
         keys += [chunk.key for chunks in live.chunks.values() for chunk in chunks]

@@ -20,6 +20,7 @@ from faust.types import TP
 from ..errors import CheckpointFailed
 from ..kafka.partition import Poisoned, Record
 from .host import Host
+from .transport import Transport
 
 log = logging.getLogger(__name__)
 
@@ -44,7 +45,7 @@ def application(member: Membership) -> Any:
     # aiokafka's debug lines cost a tenth of the throughput even where they are dropped.
     for name in ("aiokafka", "faust", "mode"):
         logging.getLogger(name).setLevel(logging.WARNING)
-    return faust.App(
+    app = faust.App(
         member.group,
         broker=[f"kafka://{server}" for server in member.bootstrap.split(",")],
         datadir=member.directory,
@@ -69,6 +70,8 @@ def application(member: Membership) -> Any:
         worker_redirect_stdouts=False,
         cython_optimizations=True,
     )
+    app.transport = Transport(app.conf.broker_consumer, app)
+    return app
 
 
 def attach(app: Any, host: Host, fail: Fail) -> None:

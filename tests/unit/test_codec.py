@@ -229,8 +229,8 @@ def test_what_goes_out_is_json_or_with_a_registry_avro() -> None:
 
 def test_a_record_that_does_not_fit_its_schema_is_named() -> None:
     codec = Codec(Shelf())
-    with pytest.raises(InvalidRecord, match="kind: expected one of EXECUTION, TASK, ACTION"):
-        codec.encode("workflow.steps", {**STEP, "kind": "THING"})
+    with pytest.raises(InvalidRecord, match="command: expected one of START, PAUSE"):
+        codec.check("workflow.commands", {"id": "c", "time": "t", "command": "STRAT"})
     with pytest.raises(InvalidRecord, match="state: expected a value, got nothing"):
         codec.check("workflow.steps", {**STEP, "state": None})
     with pytest.raises(InvalidRecord, match="attempt: expected a whole number"):

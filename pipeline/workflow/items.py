@@ -24,8 +24,6 @@ def begin(step: Step, live: Live, task: Task) -> None:
     if len({len(each) for each in lists}) != 1:
         sizes = ", ".join(f"{name}: {len(each)}" for name, each in zip(names, lists, strict=True))
         raise ExpressionError(f"the lists of with-items have different lengths ({sizes})")
-    if len(encoded(lists)) > BULK:
-        step.bulk(live)
     count = len(lists[0])
     step.touch(task)
     task.items, task.begun, task.done, task.failed, task.bytes = count, 0, 0, 0, 0
@@ -64,6 +62,8 @@ def fill(step: Step, live: Live, task: Task, inputs: list[dict[str, Any]]) -> No
         step.fresh(chunk)
         chunks.append(chunk)
     live.chunks[task.id] = chunks
+    if any(len(encoded(chunk.inputs)) > BULK for chunk in chunks):
+        step.bulk(live)
 
 
 def more(step: Step, live: Live, task: Task) -> None:

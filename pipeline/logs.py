@@ -17,7 +17,10 @@ from typing import Any
 
 FIELDS = ("role", "topic", "partition", "offset", "execution")
 # Libraries that tell at INFO what nobody asked; aiokafka at DEBUG costs a tenth of the throughput.
-QUIET = ("aiokafka", "faust", "mode", "aiohttp.access", "asyncio", "urllib3", "clickhouse_connect")
+QUIET = (
+    *("aiokafka", "faust", "mode", "aiohttp.access", "asyncio", "urllib3", "clickhouse_connect"),
+    *("asyncssh", "keystoneauth", "kubernetes", "openstack"),
+)
 
 CLIENTS = ("librdkafka", "aiokafka", "pipeline.ingest.outbound.client")
 SELDOM = 10.0

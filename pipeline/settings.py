@@ -258,7 +258,8 @@ def _convert(name: str, value: Any, place: str, base: Path) -> Any:
         if not isinstance(parts, list | tuple) or not all(
             isinstance(part, str) and re.fullmatch(fits, part) for part in parts
         ):
-            raise refuse("a full path or a list of them" if name == "command_allow" else "a topic or a list of them")
+            one = "a full path" if name == "command_allow" else "a topic"
+            raise refuse(f"{one} or a list of them")
         return tuple(parts)
     if value is None:
         return defaults()[name]

@@ -88,6 +88,18 @@ async def addresses(
     return list(dict.fromkeys((info[0], str(info[4][0])) for info in infos))
 
 
+async def resolve(allow: frozenset[str], host: str, port: int) -> str:
+    """An address of ``host`` that may be reached at ``port``, to be connected to instead of the name.
+
+    Raises ``Refused`` when one of its addresses may not be reached, ``OSError`` when it has none.
+    """
+    check_literal(allow, host, port)
+    found = await addresses(host, port)
+    for _, address in found:
+        check(allow, host, port, address)
+    return found[0][1]
+
+
 # The time limit is the caller's input and covers resolving, connecting and listening together.
 async def converse(allow: frozenset[str], host: str, port: int, limit: float, *, listen: bool) -> str:
     """Connects to ``host:port``; returns what it said first when ``listen``, else ``""``.
@@ -97,11 +109,8 @@ async def converse(allow: frozenset[str], host: str, port: int, limit: float, *,
     writer: Any = None
     try:
         async with asyncio.timeout(limit):
-            check_literal(allow, host, port)
-            found = await addresses(host, port)
-            for _, address in found:
-                check(allow, host, port, address)
-            reader, writer = await asyncio.open_connection(found[0][1], port)
+            address = await resolve(allow, host, port)
+            reader, writer = await asyncio.open_connection(address, port)
             if not listen:
                 return ""
             said = (await reader.read(BANNER)).decode(errors="replace").strip()

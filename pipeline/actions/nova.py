@@ -1,137 +1,207 @@
-"""The ``nova.*`` actions over the OpenStack compute API; input and names as Mistral has them."""
+"""The ``nova.*`` actions over the OpenStack compute API."""
 
 from __future__ import annotations
 
 from typing import Any
-from urllib.parse import quote
 
-from ..errors import ActionFailed
-from .declaration import Action, Context, Effect, action
+from .declaration import Action
+from .openstack import Build, Json, Row, given, made
 
-Json = dict[str, Any]
-
-
-@action("nova.servers_get", "reads")
-async def servers_get(context: Context, server: str) -> Json:
-    """The server with the id ``server``."""
-    return _object(await _call(context, "GET", f"/servers/{_part(server)}"), "server")
+Text = str | None
+_SERVER = {"server": str}
+_ONE = "/servers/{server}"
+_ACTION = "/servers/{server}/action"
+_SWITCH = {"host": str, "binary": Text}
 
 
-@action("nova.servers_list", "reads")
-async def servers_list(
-    context: Context, detailed: bool = True, search_opts: Json | None = None, limit: int | None = None
-) -> list[Json]:
-    """The servers, those that ``search_opts`` select."""
-    query = {**(search_opts or {}), **({"limit": limit} if limit is not None else {})}
-    path = "/servers/detail" if detailed else "/servers"
-    return _objects(await _call(context, "GET", path, query=query), "servers")
+def _act(
+    name: str,
+    body: Build,
+    summary: str,
+    takes: Json | None = None,
+    answer: str | None = None,
+    version: Build | None = None,
+) -> Row:
+    inputs = {**_SERVER, **(takes or {})}
+    return Row(f"nova.servers_{name}", "POST", _ACTION, inputs, answer, summary, body=body, version=version)
 
 
-@action("nova.servers_ips", "reads")
-async def servers_ips(context: Context, server: str) -> Json:
-    """The addresses of a server by network."""
-    return _object(await _call(context, "GET", f"/servers/{_part(server)}/ips"), "addresses")
+def _plain(name: str, verb: str, summary: str) -> Row:
+    return _act(name, lambda _: {verb: None}, summary)
 
 
-@action("nova.servers_migrate", "changes")
-async def servers_migrate(context: Context, server: str, host: str | None = None) -> None:
-    """Moves a server to another host, off line; to ``host`` where given."""
-    await _act(context, server, {"migrate": {"host": host} if host else None}, "2.56" if host else None)
+def _get(name: str, path: str, takes: Json, answer: str, summary: str, query: Build | None = None) -> Row:
+    return Row(f"nova.{name}", "GET", path, takes, answer, summary, query=query)
 
 
-@action("nova.servers_live_migrate", "changes")
-async def servers_live_migrate(
-    context: Context,
-    server: str,
-    host: str | None = None,
-    block_migration: bool = False,
-    disk_over_commit: bool = False,
-) -> None:
-    """Moves a running server to another host."""
-    body = {"host": host, "block_migration": block_migration, "disk_over_commit": disk_over_commit}
-    await _act(context, server, {"os-migrateLive": body})
+def _delete(name: str, path: str, takes: Json, summary: str) -> Row:
+    return Row(f"nova.{name}", "DELETE", path, takes, None, summary)
 
 
-@action("nova.servers_evacuate", "changes")
-async def servers_evacuate(
-    context: Context, server: str, host: str | None = None, on_shared_storage: bool = True
-) -> Any:
-    """Rebuilds a server of a failed host on another."""
-    body: Json = {"onSharedStorage": on_shared_storage}
-    if host:
-        body["host"] = host
-    return await _act(context, server, {"evacuate": body})
+def _detailed(path: str) -> Build:
+    return lambda inputs: path if inputs.get("detailed") is False else f"{path}/detail"
 
 
-@action("nova.servers_reboot", "changes")
-async def servers_reboot(context: Context, server: str, reboot_type: str = "SOFT") -> None:
-    """Restarts a server, ``SOFT`` or ``HARD``."""
-    await _act(context, server, {"reboot": {"type": reboot_type}})
+def _listed(inputs: Json) -> Json:
+    return {**(inputs.get("search_opts") or {}), **given(inputs, "limit", "marker")}
 
 
-@action("nova.servers_resize", "changes")
-async def servers_resize(context: Context, server: str, flavor: str) -> None:
-    """Gives a server another flavor."""
-    await _act(context, server, {"resize": {"flavorRef": flavor}})
+def _evacuate(inputs: Json) -> Json:
+    shared = inputs.get("on_shared_storage")
+    return {"evacuate": {"onSharedStorage": True if shared is None else shared, **given(inputs, "host")}}
 
 
-@action("nova.servers_delete", "changes")
-async def servers_delete(context: Context, server: str) -> None:
-    """Deletes a server."""
-    await _call(context, "DELETE", f"/servers/{_part(server)}")
+def _live(inputs: Json) -> Json:
+    body = {"host": None, "block_migration": False, "disk_over_commit": False}
+    return {"os-migrateLive": {**body, **given(inputs, *body)}}
 
 
-@action("nova.services_list", "reads")
-async def services_list(context: Context, host: str | None = None, binary: str | None = None) -> list[Json]:
-    """The compute services, of ``host`` or named ``binary`` where given."""
-    query = {name: value for name, value in (("host", host), ("binary", binary)) if value}
-    return _objects(await _call(context, "GET", "/os-services", query=query), "services")
+def _created(inputs: Json) -> Json:
+    named = {"name": inputs["name"], "imageRef": inputs["image"], "flavorRef": inputs["flavor"]}
+    nets = {"networks": inputs["nics"]} if inputs.get("nics") else {}
+    more = given(inputs, "key_name", "availability_zone", "security_groups", "metadata", "config_drive")
+    data = {"user_data": inputs["userdata"]} if inputs.get("userdata") else {}
+    return {"server": {**named, **nets, **more, **data}}
 
 
-@action("nova.services_disable", "changes")
-async def services_disable(context: Context, host: str, binary: str = "nova-compute") -> Json:
-    """Keeps new servers away from ``host``."""
-    body = {"host": host, "binary": binary}
-    return _object(await _call(context, "PUT", "/os-services/disable", body=body), "service")
+def _binary(inputs: Json) -> Json:
+    return {"host": inputs["host"], "binary": inputs.get("binary") or "nova-compute"}
 
 
-@action("nova.services_enable", "changes")
-async def services_enable(context: Context, host: str, binary: str = "nova-compute") -> Json:
-    """Lets new servers go to ``host`` again."""
-    body = {"host": host, "binary": binary}
-    return _object(await _call(context, "PUT", "/os-services/enable", body=body), "service")
-
-
-@action("nova.hypervisors_list", "reads")
-async def hypervisors_list(context: Context, detailed: bool = True) -> list[Json]:
-    """The hypervisors."""
-    path = "/os-hypervisors/detail" if detailed else "/os-hypervisors"
-    return _objects(await _call(context, "GET", path), "hypervisors")
-
-
-def _plain(name: str, verb: str, summary: str) -> Action:
-    async def act(context: Context, server: str) -> None:
-        await _act(context, server, {verb: None})
-
-    act.__doc__ = summary
-    effect: Effect = "changes"
-    return action(f"nova.servers_{name}", effect)(act)
-
-
-ACTIONS = (
-    servers_get,
-    servers_list,
-    servers_ips,
-    servers_migrate,
-    servers_live_migrate,
-    servers_evacuate,
-    servers_reboot,
-    servers_resize,
-    servers_delete,
-    services_list,
-    services_disable,
-    services_enable,
-    hypervisors_list,
+_SERVERS = (
+    _get("servers_get", _ONE, _SERVER, "server", "One server."),
+    Row(
+        "nova.servers_list",
+        "GET",
+        _detailed("/servers"),
+        {"detailed": bool | None, "search_opts": dict[str, Any] | None, "marker": Text, "limit": int | None},
+        "servers",
+        "The servers, those that `search_opts` select.",
+        query=_listed,
+    ),
+    _get("servers_ips", _ONE + "/ips", _SERVER, "addresses", "A server's addresses by network."),
+    _get(
+        "servers_interface_list", _ONE + "/os-interface", _SERVER, "interfaceAttachments", "A server's ports."
+    ),
+    _delete("servers_delete", _ONE, _SERVER, "Deletes a server."),
+    Row(
+        "nova.servers_create",
+        "POST",
+        "/servers",
+        {
+            "name": str,
+            "image": str,
+            "flavor": str,
+            "nics": list[dict[str, Any]] | str | None,
+            "key_name": Text,
+            "availability_zone": Text,
+            "security_groups": list[dict[str, Any]] | None,
+            "metadata": dict[str, str] | None,
+            "userdata": Text,
+            "config_drive": bool | None,
+        },
+        "server",
+        "Makes a server; `nics` are networks, as the API has them.",
+        body=_created,
+    ),
+    Row(
+        "nova.servers_update",
+        "PUT",
+        _ONE,
+        {**_SERVER, "name": str},
+        "server",
+        "Renames a server.",
+        body=lambda inputs: {"server": {"name": inputs["name"]}},
+    ),
+    Row(
+        "nova.servers_set_meta",
+        "POST",
+        _ONE + "/metadata",
+        {**_SERVER, "metadata": dict[str, str]},
+        "metadata",
+        "Adds to a server's metadata.",
+        body=lambda inputs: {"metadata": inputs["metadata"]},
+    ),
+    Row(
+        "nova.servers_interface_attach",
+        "POST",
+        _ONE + "/os-interface",
+        {**_SERVER, "port_id": Text, "net_id": Text},
+        "interfaceAttachment",
+        "Gives a server a port, or one on a network.",
+        body=lambda inputs: {"interfaceAttachment": given(inputs, "port_id", "net_id")},
+    ),
+    _delete(
+        "servers_interface_detach",
+        _ONE + "/os-interface/{port_id}",
+        {**_SERVER, "port_id": str},
+        "Takes a port from a server.",
+    ),
+    # Only from its microversion on can a host be named; without one, older clouds are served too.
+    _act(
+        "migrate",
+        lambda inputs: {"migrate": {"host": inputs["host"]} if inputs.get("host") else None},
+        "Moves a server to another host, off line; to `host` where given.",
+        {"host": Text},
+        version=lambda inputs: "2.56" if inputs.get("host") else None,
+    ),
+    _act(
+        "live_migrate",
+        _live,
+        "Moves a running server to another host.",
+        {"host": Text, "block_migration": bool | None, "disk_over_commit": bool | None},
+    ),
+    _act(
+        "evacuate",
+        _evacuate,
+        "Rebuilds a server of a failed host on another.",
+        {"host": Text, "on_shared_storage": bool | None},
+        "",
+    ),
+    _act(
+        "reboot",
+        lambda inputs: {"reboot": {"type": inputs.get("reboot_type") or "SOFT"}},
+        "Restarts a server, SOFT or HARD.",
+        {"reboot_type": Text},
+    ),
+    _act(
+        "resize",
+        lambda inputs: {"resize": {"flavorRef": inputs["flavor"]}},
+        "Gives a server another flavor.",
+        {"flavor": str},
+    ),
+    _act(
+        "rebuild",
+        lambda inputs: {"rebuild": {"imageRef": inputs["image"]}},
+        "Makes a server anew from an image.",
+        {"image": str},
+        "server",
+    ),
+    _act(
+        "create_image",
+        lambda inputs: {"createImage": {"name": inputs["image_name"], **given(inputs, "metadata")}},
+        "Makes an image of a server.",
+        {"image_name": str, "metadata": dict[str, str] | None},
+        "",
+    ),
+    _act(
+        "add_security_group",
+        lambda inputs: {"addSecurityGroup": {"name": inputs["security_group"]}},
+        "Puts a server into a security group.",
+        {"security_group": str},
+    ),
+    _act(
+        "remove_security_group",
+        lambda inputs: {"removeSecurityGroup": {"name": inputs["security_group"]}},
+        "Takes a server out of a security group.",
+        {"security_group": str},
+    ),
+    _act(
+        "reset_state",
+        lambda inputs: {"os-resetState": {"state": inputs.get("state") or "error"}},
+        "Sets what a server's state is said to be.",
+        {"state": Text},
+    ),
     _plain("confirm_resize", "confirmResize", "Accepts a resize or a migration."),
     _plain("revert_resize", "revertResize", "Undoes a resize or a migration that was not accepted."),
     _plain("start", "os-start", "Starts a stopped server."),
@@ -142,67 +212,92 @@ ACTIONS = (
     _plain("resume", "resume", "Lets a suspended server go on."),
     _plain("lock", "lock", "Locks a server."),
     _plain("unlock", "unlock", "Unlocks a server."),
+    _plain("shelve", "shelve", "Shelves a server."),
+    _plain("unshelve", "unshelve", "Takes a server from the shelf."),
 )
 
+_OTHERS = (
+    _get("flavors_list", "/flavors/detail", {}, "flavors", "The flavors."),
+    _get("flavors_get", "/flavors/{flavor}", {"flavor": str}, "flavor", "One flavor."),
+    _get("keypairs_list", "/os-keypairs", {}, "keypairs", "The key pairs."),
+    _get("availability_zones_list", "/os-availability-zone/detail", {}, "availabilityZoneInfo", "The zones."),
+    _get("aggregates_list", "/os-aggregates", {}, "aggregates", "The host aggregates."),
+    _get(
+        "migrations_list",
+        "/os-migrations",
+        {"host": Text, "status": Text, "instance_uuid": Text},
+        "migrations",
+        "The migrations.",
+        given,
+    ),
+    _get(
+        "hypervisors_get",
+        "/os-hypervisors/{hypervisor}",
+        {"hypervisor": str},
+        "hypervisor",
+        "One hypervisor.",
+    ),
+    Row(
+        "nova.hypervisors_list",
+        "GET",
+        _detailed("/os-hypervisors"),
+        {"detailed": bool | None},
+        "hypervisors",
+        "The hypervisors.",
+    ),
+    _get("services_list", "/os-services", {"host": Text, "binary": Text}, "services", "The services.", given),
+    Row(
+        "nova.services_disable",
+        "PUT",
+        "/os-services/disable",
+        _SWITCH,
+        "service",
+        "Keeps new servers away.",
+        _binary,
+    ),
+    Row(
+        "nova.services_enable",
+        "PUT",
+        "/os-services/enable",
+        _SWITCH,
+        "service",
+        "Lets servers come again.",
+        _binary,
+    ),
+    Row(
+        "nova.services_force_down",
+        "PUT",
+        "/os-services/force-down",
+        {**_SWITCH, "force_down": bool | None},
+        "service",
+        "Tells the cloud that a host is down, so that its servers can be evacuated.",
+        body=lambda inputs: {**_binary(inputs), "forced_down": inputs.get("force_down") is not False},
+        version="2.11",
+    ),
+    _get(
+        "volumes_get_server_volumes",
+        _ONE.replace("server}", "server_id}") + "/os-volume_attachments",
+        {"server_id": str},
+        "volumeAttachments",
+        "A server's volumes.",
+    ),
+    Row(
+        "nova.volumes_create_server_volume",
+        "POST",
+        "/servers/{server_id}/os-volume_attachments",
+        {"server_id": str, "volume_id": str, "device": Text},
+        "volumeAttachment",
+        "Attaches a volume to a server.",
+        body=lambda inputs: {
+            "volumeAttachment": {"volumeId": inputs["volume_id"], **given(inputs, "device")}
+        },
+    ),
+    _delete(
+        "volumes_delete_server_volume",
+        "/servers/{server_id}/os-volume_attachments/{volume_id}",
+        {"server_id": str, "volume_id": str},
+        "Detaches a volume from a server.",
+    ),
+)
 
-async def _act(context: Context, server: str, body: Json, version: str | None = None) -> Any:
-    return await _call(context, "POST", f"/servers/{_part(server)}/action", body=body, version=version)
-
-
-async def _call(
-    context: Context,
-    method: str,
-    path: str,
-    body: Json | None = None,
-    query: Json | None = None,
-    version: str | None = None,
-) -> Any:
-    from .http import Request, perform
-
-    if not context.cloud_url:
-        raise ActionFailed("no cloud is set: give cloud_url and cloud_token in the settings")
-    headers = {"X-Auth-Token": context.cloud_token, "Accept": "application/json"}
-    if version:
-        headers["OpenStack-API-Version"] = f"compute {version}"
-    url = context.cloud_url.rstrip("/") + path
-    request = Request(method=method, url=url, params=query, json=body, headers=headers)
-    try:
-        return (await perform(context, request))["content"]
-    except ActionFailed as error:
-        if not isinstance(error.details, dict):
-            raise
-        said = _reason(error.details.get("content"))
-        raise ActionFailed(f"{method} {path}: {error.details['status']}: {said}") from None
-
-
-def _reason(content: Any) -> str:
-    # The API wraps its message: {"itemNotFound": {"code": 404, "message": "..."}}
-    if isinstance(content, dict):
-        for value in content.values():
-            if isinstance(value, dict) and "message" in value:
-                return str(value["message"])
-    return str(content)[:500]
-
-
-def _object(answer: Any, name: str) -> Json:
-    found = _field(answer, name)
-    if not isinstance(found, dict):
-        raise ActionFailed(f"the cloud's `{name}` is no object")
-    return found
-
-
-def _objects(answer: Any, name: str) -> list[Json]:
-    found = _field(answer, name)
-    if not isinstance(found, list):
-        raise ActionFailed(f"the cloud's `{name}` is no list")
-    return found
-
-
-def _field(answer: Any, name: str) -> Any:
-    if not isinstance(answer, dict) or name not in answer:
-        raise ActionFailed(f"the cloud's answer has no `{name}`; is cloud_url a compute API's address?")
-    return answer[name]
-
-
-def _part(text: str) -> str:
-    return quote(text, safe="")
+ACTIONS: tuple[Action, ...] = made("compute", (*_SERVERS, *_OTHERS))

@@ -1,7 +1,24 @@
 """Actions by name: those that come along, and those that installed packages add.
 
-A package adds actions by an entry point in the group ``faultline.actions`` that names a
-list of declared actions (``pipeline.actions.declaration.action``).
+A package of one's own adds actions so:
+
+    # ours/actions.py
+    from pipeline.actions.declaration import Context, Secret, action
+
+    @action("ours.page", "changes")          # or "reads", or "none": what a call does outside
+    async def page(context: Context, team: str, text: str, token: Secret, urgent: bool = False) -> str:
+        "Pages a team."                      # the parameters are its input, checked before the call
+        ...                                  # raise pipeline.errors.ActionFailed when it does not work
+    ACTIONS = [page]
+
+    # pyproject.toml
+    [project.entry-points."faultline.actions"]
+    ours = "ours.actions:ACTIONS"
+
+Installed where executors run, ``ours.page`` can be used in any workflow. An action that ``reads`` may be
+run a second time when an executor dies; one that ``changes`` is run at most once. It must not block: what
+does goes through ``await context.clients.thread(function, ...)``. A ``Secret`` is masked in all that is
+written; an input ``cloud`` or ``cluster`` is filled in from the execution's environment.
 """
 
 from __future__ import annotations
@@ -11,11 +28,15 @@ from functools import lru_cache
 from typing import Any
 
 from ..errors import UnknownAction
-from . import nova, std
+from . import cinder, command, glance, javascript, kube, mail, neutron, nova, produce, ssh, std
 from .declaration import Action
 
 GROUP = "faultline.actions"
-SHIPPED: Mapping[str, Action] = {one.name: one for one in (*std.ACTIONS, *nova.ACTIONS)}
+SHIPPED: Mapping[str, Action] = {
+    one.name: one
+    for module in (std, javascript, mail, ssh, command, produce, nova, neutron, cinder, glance, kube)
+    for one in module.ACTIONS
+}
 
 
 def find(name: str) -> Action:

@@ -38,7 +38,9 @@ def provider(setting: str) -> Provider:
     kind, _, rest = setting.partition(":")
     if kind == "env" and re.fullmatch(r"\w*", rest):
         if rest.upper().startswith("FAULTLINE_"):
-            raise InvalidSetting("secrets: variables that begin with FAULTLINE_ are settings; use another prefix")
+            raise InvalidSetting(
+                "secrets: variables that begin with FAULTLINE_ are settings; use another prefix"
+            )
         return _environment(rest)
     if kind == "file" and rest:
         return _file(Path(rest).expanduser())
@@ -53,9 +55,11 @@ def provider(setting: str) -> Provider:
 
 
 def find(source: Provider | None, name: str) -> Any:
-    """The secret ``name``. Raises ``InvalidInput`` when there is none, ``ActionFailed`` when none can be had."""
+    """The secret ``name``. Raises ``InvalidInput`` when there is none of it, ``ActionFailed`` at an error."""
     if source is None:
-        raise InvalidInput(f"the secret {name!r} is asked for, but the setting `secrets` names no source: {KINDS}")
+        raise InvalidInput(
+            f"the secret {name!r} is asked for, but the setting `secrets` names no source: {KINDS}"
+        )
     # It becomes a file's name, a variable's, and an argument.
     if not NAME.fullmatch(name):
         raise InvalidInput("the name of a secret is made of letters, digits, `_`, `-` and `.`")
@@ -118,9 +122,13 @@ def _command(arguments: list[str]) -> Provider:
                 stdin=subprocess.DEVNULL,
             )  # fmt: skip
         except subprocess.TimeoutExpired:
-            raise ActionFailed(f"the secret {name!r}: {arguments[0]} did not answer in {COMMAND_LIMIT:g} s") from None
+            raise ActionFailed(
+                f"the secret {name!r}: {arguments[0]} did not answer in {COMMAND_LIMIT:g} s"
+            ) from None
         except (OSError, UnicodeDecodeError) as error:
-            raise ActionFailed(f"the secret {name!r}: {arguments[0]} cannot be run: {type(error).__name__}") from None
+            raise ActionFailed(
+                f"the secret {name!r}: {arguments[0]} cannot be run: {type(error).__name__}"
+            ) from None
         if answer.returncode:
             raise ActionFailed(f"the secret {name!r}: {arguments[0]} ended with status {answer.returncode}")
         found = _read(answer.stdout)

@@ -87,6 +87,36 @@ async def http(
     return await perform(context, request)
 
 
+@action("std.mistral_http", "changes")
+async def mistral_http(
+    context: Context,
+    url: str,
+    method: str = "GET",
+    params: dict[str, Any] | str | None = None,
+    body: Any = None,
+    json: Any = None,
+    headers: dict[str, Any] | None = None,
+    cookies: dict[str, str] | None = None,
+    auth: str | tuple[str, str] | None = None,
+    timeout: float | None = None,  # noqa: ASYNC109 - it is the action's input
+    allow_redirects: bool | None = None,
+    verify: bool | None = None,
+) -> Pending:
+    """As ``std.http``, but ends when whom it asked, told by headers which call this is, completes it."""
+    call = context.call
+    told = {
+        "Mistral-Workflow-Name": call.workflow,
+        "Mistral-Workflow-Execution-Id": call.execution,
+        "Mistral-Task-Id": call.task,
+        "Mistral-Action-Execution-Id": call.action,
+        "Mistral-Callback-URL": f"/v2/action_executions/{call.action}",
+    }
+    named = {**(headers or {}), **told}
+    given = [context, url, method, params, body, json, named, cookies, auth, timeout, allow_redirects, verify]
+    await http.function(*given)
+    return PENDING
+
+
 @action("std.tcp_check", "reads")
 async def tcp_check(
     context: Context,
@@ -120,4 +150,4 @@ async def _sleep(context: Context, seconds: float) -> None:
     await asyncio.sleep(seconds)
 
 
-ACTIONS = (noop, async_noop, echo, fail, sleep, dictionary, http, tcp_check)
+ACTIONS = (noop, async_noop, echo, fail, sleep, dictionary, http, mistral_http, tcp_check)

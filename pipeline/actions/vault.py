@@ -64,7 +64,9 @@ class Vault:
             if refers(given):
                 name, key = given["secret"], given.get("key")
                 if not isinstance(name, str) or not isinstance(key, str | None):
-                    raise InvalidInput("a secret is referred to as {secret: NAME} or {secret: NAME, key: KEY}")
+                    raise InvalidInput(
+                        "a secret is referred to as {secret: NAME} or {secret: NAME, key: KEY}"
+                    )
                 return self.find(name, key)
             return {name: self.resolve(value) for name, value in given.items()}
         if isinstance(given, list):

@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .document import Document, Finding, read_file
 from .errors import FaultlineError, InvalidDocument
 from .events import Definition
 from .rehearsal.cases import is_test
+
+if TYPE_CHECKING:
+    from .rules.template import Template
 
 SUFFIXES = (".yaml", ".yml", ".avsc")
 
@@ -57,14 +60,17 @@ def value_files(given: Path | None) -> list[Path]:
     return [place] if place.is_dir() else []
 
 
-def check_files(paths: Iterable[Path], parameters: Mapping[str, str] | None = None) -> list[Checked]:
-    """Every file, checked; rules also against each other (includes, circles through NOT)."""
+def check_files(
+    paths: Iterable[Path], parameters: Mapping[str, str] | None = None, live: Iterable[Definition] = ()
+) -> list[Checked]:
+    """Every file, checked; rules also against each other (includes, circles through NOT),
+    and against ``live``, the definitions among which they are to stand."""
     files = [_read(path) for path in find(paths)]
     rules = [
         (checked, document) for checked, document in files if checked.kind in _RULES and document is not None
     ]
     if rules:
-        _check_rules(rules, dict(parameters or {}))
+        _check_rules(rules, dict(parameters or {}), [one for one in live if one.kind != "WORKFLOW"])
     for checked, document in files:
         if document is not None and checked.kind not in _RULES:
             _CHECKS[checked.kind](checked, document)
@@ -120,11 +126,12 @@ def _read(path: Path) -> tuple[Checked, Document | None]:
     return checked, document
 
 
-def _check_rules(files: list[tuple[Checked, Document]], parameters: dict[str, str]) -> None:
+def _check_rules(
+    files: list[tuple[Checked, Document]], parameters: dict[str, str], live: list[Definition]
+) -> None:
     from .rules.reading import name_of, parse
-    from .rules.template import Template
 
-    included: dict[str, Template] = {}
+    included = _includable(live)
     # Those that others include come first, whatever the order of the files.
     for checked, document in sorted(files, key=lambda entry: entry[0].kind != "definition"):
         try:
@@ -143,10 +150,26 @@ def _check_rules(files: list[tuple[Checked, Document]], parameters: dict[str, st
             else {}
         )
         checked.definition = Definition("RULE", template.name, document.text, checked.path, own)
-    _check_together(files)
+    _check_together(files, live)
 
 
-def _check_together(files: list[tuple[Checked, Document]]) -> None:
+def _includable(live: Iterable[Definition]) -> dict[str, Template]:
+    """The definition templates among what is live, by name."""
+    from .rules.reading import parse
+
+    found: dict[str, Template] = {}
+    for definition in live:
+        if definition.kind == "RULE" and "definitions" in definition.text:
+            try:
+                template, _ = parse(definition.text, definition.path, definition.parameters, {})
+            except InvalidDocument:
+                continue
+            if template.kind == "definition":
+                found[template.name] = template
+    return found
+
+
+def _check_together(files: list[tuple[Checked, Document]], live: Iterable[Definition]) -> None:
     """What only shows when all rules are live at once."""
     from .graph.undo import Undo
     from .rules.engine import Engine
@@ -154,6 +177,8 @@ def _check_together(files: list[tuple[Checked, Document]]) -> None:
 
     undo = Undo()
     rules = RuleSet(Engine())
+    for definition in live:
+        rules.put(undo, definition)
     for checked, _ in files:
         if checked.definition is not None:
             rules.put(undo, checked.definition)

@@ -26,6 +26,8 @@ GROUPS: dict[str, dict[str, str]] = {
         "simulate": "play events against rules without a broker",
         "run": "run a workflow without a broker",
         "test": "run the tests beside rules and playbooks",
+        "rules": "add, remove, list and show rules on a running pipeline",
+        "workflows": "the same for playbooks",
     },
     "publish and read": {
         "emit": "send JSON lines to a topic, checked first",

@@ -103,7 +103,8 @@ def read(
 def read_file(path: Path, *, scalars: Literal["text", "yaml"] = "yaml", aliases: bool = True) -> Document:
     """``read`` of a file. Raises ``InvalidDocument`` also when it cannot be opened or is not UTF-8."""
     try:
-        text = path.read_text(encoding="utf-8")
+        # As it is: what is put live must be the file, line ends and all.
+        text = path.read_bytes().decode("utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise InvalidDocument([Finding(str(path), 1, 1, "file", f"cannot be read: {error}")]) from error
     return read(text, str(path), scalars=scalars, aliases=aliases)

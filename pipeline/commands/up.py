@@ -17,6 +17,9 @@ SUMMARY = "start the whole pipeline on this machine"
 
 def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--detach", action="store_true", help="return when it is ready and leave it running")
+    parser.add_argument(
+        "--prune", action="store_true", help="remove live rules and playbooks whose files are gone"
+    )
     configuration.add_arguments(
         parser,
         *("data", "rules", "playbooks", "values", "kafka", "clickhouse", "api", "partitions"),
@@ -28,14 +31,14 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     settings = configuration.load(args)
     if args.detach:
-        return _detach(settings)
+        return _detach(settings, args.prune)
     from ..local import supervisor
     from ..logs import configure as configure_logs
 
     configure_logs(settings.log_level, settings.log_format, "up")
     with supervisor.signals() as received:
         try:
-            pipeline = supervisor.start(settings, stopped=lambda: bool(received))
+            pipeline = supervisor.start(settings, prune=args.prune, stopped=lambda: bool(received))
         except supervisor.StartFailed:
             if received:
                 return 130
@@ -49,7 +52,7 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _detach(settings: Settings) -> int:
+def _detach(settings: Settings, prune: bool) -> int:
     from ..local import instance, processes
 
     instance.refuse_second(settings.data)
@@ -63,7 +66,7 @@ def _detach(settings: Settings) -> int:
     variables |= configuration.environment(settings)
     with path.open("ab") as output:
         child = subprocess.Popen(
-            [sys.executable, "-P", "-m", "pipeline", "up"],
+            [sys.executable, "-P", "-m", "pipeline", "up", *(["--prune"] if prune else [])],
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,

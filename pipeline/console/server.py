@@ -29,7 +29,7 @@ from ..errors import (
 from ..history import answers, queries
 from ..history.reading import Reading
 from ..kafka.outbox import KafkaOutbox
-from . import commands, status
+from . import commands, definitions, status
 
 log = logging.getLogger(__name__)
 
@@ -53,6 +53,7 @@ class Api:
     sight: status.Sight
     outbox: KafkaOutbox
     token: str | None
+    kafka: str = ""
 
 
 def application(api: Api) -> web.Application:
@@ -103,7 +104,17 @@ def application(api: Api) -> web.Application:
     async def set_effects(asked: dict[str, Any]) -> Any:
         return await commands.effects(api.outbox, asked)
 
+    async def show_definitions(request: web.Request) -> Any:
+        return await definitions.live(
+            api.kafka, api.sight, request.query.get("kind"), request.query.get("name")
+        )
+
+    async def change_definitions(asked: dict[str, Any]) -> Any:
+        return await definitions.change(api.kafka, api.sight, history, asked)
+
     get("/api/health", health)
+    get("/api/definitions", show_definitions)
+    post("/api/definitions", change_definitions)
     get("/api/status", show_status)
     get("/api/role-status", role_status)
     for path in (*answers.ANSWERS, answers.EXECUTION + "{id}"):

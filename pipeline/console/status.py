@@ -17,7 +17,8 @@ FACTS = ("topology.changes", "alarms.raw")
 INBOUND = (*FACTS, "definitions.changes")
 KEPT = ("graph.journal", "alarms.deduced", "workflow.steps", "dead.letters")
 #: Who works on what, in the order in which a record goes through.
-STAGES: tuple[tuple[str, tuple[str, ...]], ...] = (
+Stages = tuple[tuple[str, tuple[str, ...]], ...]
+STAGES: Stages = (
     ("ingest", INBOUND),
     ("correlate", ("graph.input",)),
     ("workflow", ("workflow.commands",)),
@@ -58,7 +59,7 @@ def behind(extents: Extents, positions: Positions) -> dict[str, dict[int, int]]:
     return found
 
 
-async def settled(sight: Sight, seconds: float) -> dict[str, Any]:
+async def settled(sight: Sight, seconds: float, stages: Stages = STAGES) -> dict[str, Any]:
     """Waits until all that stood in the inbound topics, and what follows from it, can be read from history.
 
     ``settled`` says whether that came to be in time, ``lagging`` which role it was waiting
@@ -66,7 +67,7 @@ async def settled(sight: Sight, seconds: float) -> dict[str, Any]:
     taken when the stage before has come to its own.
     """
     deadline = time.monotonic() + seconds
-    for role, topics in STAGES:
+    for role, topics in stages:
         while True:
             try:
                 ends = await sight.extents(topics)

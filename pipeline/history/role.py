@@ -71,7 +71,7 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
             return await asyncio.to_thread(extents, admin, topics)
 
         outbox = KafkaOutbox(producer(bootstrap, f"faultline-history-{settings.instance}"), "history")
-        api = server.Api(reading, Sight(board, ends, sink.positions), outbox, settings.token)
+        api = server.Api(reading, Sight(board, ends, sink.positions), outbox, settings.token, bootstrap)
         runner, url = await server.serve(server.application(api), settings.api or DEFAULT_API)
         log.info("history: the API is at %s", url)
         work = asyncio.create_task(asyncio.to_thread(sink.run, halt))

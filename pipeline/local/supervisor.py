@@ -55,17 +55,24 @@ class StartFailed(FaultlineError):
     """Raised when a role does not come up; the message has the end of its log."""
 
 
-def start(settings: Settings, *, show: bool = True, stopped: Callable[[], bool] = lambda: False) -> Pipeline:
+def start(
+    settings: Settings,
+    *,
+    show: bool = True,
+    prune: bool = False,
+    stopped: Callable[[], bool] = lambda: False,
+) -> Pipeline:
     """Starts broker and roles, waits until all are ready, and writes ``DIR/faultline.json``.
 
-    ``show``: copy the roles' log lines to standard error. Must be called from the main
+    ``show``: copy the roles' log lines to standard error. ``prune``: take away definitions
+    whose files are gone. Must be called from the main
     thread. Raises ``AlreadyRunning``, ``BrokerUnavailable``, ``TopicMismatch``, ``StartFailed``;
     nothing is left running then.
     """
     settings.data.mkdir(parents=True, exist_ok=True)
     pipeline = Pipeline(settings, None, [], _claim(settings.data), show)
     try:
-        _start(pipeline, stopped)
+        _start(pipeline, prune, stopped)
     except BaseException:
         _halt(pipeline)
         raise
@@ -120,7 +127,7 @@ def signals() -> Iterator[list[int]]:
             signal.signal(number, handler)
 
 
-def _start(pipeline: Pipeline, stopped: Callable[[], bool]) -> None:
+def _start(pipeline: Pipeline, prune: bool, stopped: Callable[[], bool]) -> None:
     began = time.monotonic()
     given = pipeline.settings
     if given.kafka is None:
@@ -139,10 +146,15 @@ def _start(pipeline: Pipeline, stopped: Callable[[], bool]) -> None:
         children.start(child)
     # While the roles load: reading and checking the files costs as long as that.
     found = definitions.collect(given)
-    pipeline.findings = found.findings
+    pipeline.findings = [*found.findings]
     for finding in found.findings:
         log.error("%s", finding)
-    log.info("%d definitions, %d sent", len(found.definitions), definitions.publish(bootstrap, found))
+    differences = definitions.publish(bootstrap, found, prune=prune)
+    told = f": {differences}" if differences.sent else ""
+    log.info("%d definitions, %d sent%s", len(found.definitions), differences.sent, told)
+    if differences.left:
+        names = ", ".join(differences.left)
+        log.warning("live, though their files are gone: %s; --prune removes them", names)
 
     def check() -> None:
         if stopped():

@@ -108,7 +108,7 @@ def test_cores_and_shared_modules_import_no_host() -> None:
     assert not guilty
 
 
-@pytest.mark.parametrize("command", ["validate", "simulate", "run"])
+@pytest.mark.parametrize("command", ["validate", "simulate", "run", "test"])
 def test_a_command_without_a_broker_loads_neither_faust_nor_a_database(command: str) -> None:
     code = (
         "import sys, pipeline.cli as cli\n"

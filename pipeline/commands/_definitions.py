@@ -1,0 +1,227 @@
+"""What ``faultline rules`` and ``faultline workflows`` have in common: definitions of a running pipeline."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Mapping, Sequence
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+from ..errors import FaultlineError, InvalidCall, NotFound
+from ._sending import operator
+
+WAIT = 30.0
+NOUNS = {"RULE": "rule", "VALUES": "value mapping", "WORKFLOW": "playbook"}
+ELSEWHERE = {"playbook": "use faultline workflows add", "standard": "use faultline rules add"}
+Entries = list[dict[str, Any]]
+
+
+def configure(parser: argparse.ArgumentParser, kinds: Sequence[str]) -> None:
+    """Gives ``parser`` the verbs for definitions of ``kinds``; the first is the one meant by a name."""
+    from .. import settings
+
+    noun = NOUNS[kinds[0]]
+    verbs = parser.add_subparsers(dest="verb", required=True, metavar="add|remove|list|show|status")
+
+    def verb(name: str, text: str) -> argparse.ArgumentParser:
+        return verbs.add_parser(name, help=text, description=text)
+
+    add = verb("add", f"check {noun}s and put them live, or none of them if one is refused")
+    add.add_argument("paths", metavar="PATH", nargs="+", type=Path, help="files, or directories to search")
+    remove = verb("remove", f"take a {noun} away")
+    show = verb("show", f"print the text of a {noun} as it is live")
+    listing = verb("list", "what is live: revision, where from, state, matches")
+    status = verb("status", "the same with the reason of each error")
+    for one in (remove, show):
+        one.add_argument("name", metavar="NAME", help="exactly this name")
+    if kinds[0] == "RULE":
+        add.add_argument(
+            "--param", metavar="K=V", action="append", default=[], help="the value of a parameter"
+        )
+        for one in (remove, show):
+            one.add_argument("--mapping", action="store_true", help="NAME is that of a value mapping")
+    for one in (add, remove):
+        one.add_argument(
+            "--wait",
+            metavar="SECONDS",
+            type=float,
+            default=WAIT,
+            help=f"how long to wait until it holds in all partitions (default {WAIT:g})",
+        )
+    for one in (add, remove, show, listing, status):
+        one.add_argument("--json", action="store_true", help="one JSON document instead of a table")
+        settings.add_arguments(one, "data", "api", "token")
+
+
+def run(args: argparse.Namespace, kinds: Sequence[str]) -> int:
+    """Carries out the verb. Raises ``NotRunning``, ``NotFound`` and what the API says is wrong."""
+    from .. import settings
+    from ..console.client import Client
+    from ..local import instance
+
+    found = instance.find(settings.load(args))
+    client = Client(found.api, found.token)
+    entries: Entries = client.get("/api/definitions")
+    own = [entry for entry in entries if entry["kind"] in kinds]
+    if args.verb == "add":
+        return _add(args, client, entries, kinds)
+    if args.verb == "remove":
+        return _remove(args, client, _named(own, args, kinds), own)
+    if args.verb == "show":
+        return _show(_named(own, args, kinds), args.json)
+    _list(own, args.json, args.verb == "status")
+    return 0
+
+
+def _add(args: argparse.Namespace, client: Any, live: Entries, kinds: Sequence[str]) -> int:
+    import msgspec
+
+    from ..checking import check_files
+    from ..events import Definition
+    from ..rehearsal.cases import is_test
+    from .validate import parameters
+
+    known = [msgspec.convert(entry, Definition) for entry in live if entry["text"]]
+    # A pattern of the shell such as rules/* also names the tests beside the rules.
+    paths = [path for path in args.paths if not is_test(path)]
+    try:
+        files = check_files(paths, parameters(getattr(args, "param", [])), known)
+    except InvalidCall:
+        raise
+    except FaultlineError as error:
+        raise InvalidCall(str(error)) from error
+    if not files:
+        raise InvalidCall(f"no file to add at or below {', '.join(map(str, args.paths))}")
+    refused = 0
+    names: dict[tuple[str, str], str] = {}
+    for checked in files:
+        for finding in checked.findings:
+            print(finding if finding.level == "error" else f"{finding} (warning)", file=sys.stderr)
+        refused += not checked.accepted
+        if checked.definition is not None:
+            one = checked.definition
+            other = names.setdefault((one.kind, one.name), checked.path)
+            if one.kind not in kinds or other != checked.path:
+                what = f"this is a {checked.kind}; {ELSEWHERE.get(checked.kind, 'it cannot be added here')}"
+                text = what if one.kind not in kinds else f"the name {one.name!r} is also that of {other}"
+                print(f"{checked.path}:1:1: kind: {text}", file=sys.stderr)
+                refused += 1
+        elif checked.accepted:
+            print(f"{checked.path}:1:1: kind: a {checked.kind} cannot be put live", file=sys.stderr)
+            refused += 1
+    if refused:
+        print(f"{len(files)} checked, {refused} refused; nothing was changed", file=sys.stderr)
+        return 1
+    before = {(entry["kind"], entry["name"]): entry for entry in live}
+    told: Entries = []
+    changes: Entries = []
+    for checked in files:
+        assert checked.definition is not None
+        definition = msgspec.to_builtins(checked.definition)
+        definition["path"] = str(Path(checked.path).resolve())
+        was = before.get((definition["kind"], definition["name"]))
+        same = was is not None and all(
+            was[field] == definition.get(field, {}) for field in ("text", "parameters")
+        )
+        outcome = "unchanged" if same else "added" if was is None else "changed"
+        told.append({"kind": definition["kind"], "name": definition["name"], "outcome": outcome})
+        if not same:
+            changes.append({"op": "UPSERT", "definition": definition})
+    return _change(args, client, changes, told, live)
+
+
+def _remove(args: argparse.Namespace, client: Any, entry: Mapping[str, Any], live: Entries) -> int:
+    definition = {"kind": entry["kind"], "name": entry["name"]}
+    return _change(
+        args,
+        client,
+        [{"op": "DELETE", "definition": definition}],
+        [{**definition, "outcome": "removed"}],
+        [one for one in live if one is not entry],
+    )
+
+
+def _change(args: argparse.Namespace, client: Any, changes: Entries, told: Entries, live: Entries) -> int:
+    """Sends, waits, and tells what came of it; 1 unless all of it holds."""
+    from ..console import tables
+
+    answer: dict[str, Any] = {"settled": True, "detail": "", "errors": []}
+    if changes:
+        body = {"changes": changes, "wait": args.wait, "by": {"operator": operator()}}
+        answer = client.post("/api/definitions", body, patience=args.wait + 60)
+    mine = {entry["name"] for entry in told if entry["kind"] == "RULE" and entry["outcome"] != "removed"}
+    before = {entry["name"] for entry in live if entry["state"] == "ERROR"}
+    # Also what was well before: a rule may have lost what it includes.
+    errors = [one for one in answer["errors"] if one["name"] in mine or one["name"] not in before]
+    if args.json:
+        tables.show_json(
+            {"changes": told, "holds": answer["settled"], "detail": answer["detail"], "errors": errors}
+        )
+    else:
+        for entry in told:
+            print(f"{entry['outcome']} {NOUNS[entry['kind']]} {entry['name']}")
+        if not answer["settled"]:
+            print(f"not in force in all partitions yet: {answer['detail']}", file=sys.stderr)
+        for error in errors:
+            print(f"{error['name']}: ERROR: {error['reason']}", file=sys.stderr)
+    return 0 if answer["settled"] and not errors else 1
+
+
+def _named(entries: Entries, args: argparse.Namespace, kinds: Sequence[str]) -> dict[str, Any]:
+    """The one of exactly this name. Raises ``NotFound`` with the nearest."""
+    kind = "VALUES" if getattr(args, "mapping", False) else kinds[0]
+    names = {entry["name"]: entry for entry in entries if entry["kind"] == kind}
+    if args.name not in names:
+        close = get_close_matches(args.name, names, 1)
+        hint = f"; did you mean {close[0]!r}?" if close else f"; see faultline {args.command} list"
+        raise NotFound(f"no {NOUNS[kind]} {args.name!r} is live{hint}")
+    return names[args.name]
+
+
+def _show(entry: dict[str, Any], as_json: bool) -> int:
+    from ..console import tables
+
+    if as_json:
+        tables.show_json(entry)
+    else:
+        # Not by way of print: the text goes out byte for byte.
+        sys.stdout.flush()
+        sys.stdout.buffer.write(entry["text"].encode())
+        sys.stdout.buffer.flush()
+    return 0
+
+
+def _list(entries: Entries, as_json: bool, reasons: bool) -> None:
+    from ..console import tables
+
+    if as_json:
+        tables.show_json([{key: value for key, value in entry.items() if key != "text"} for entry in entries])
+        return
+    columns = [
+        "NAME",
+        "KIND",
+        "REVISION",
+        "STATE",
+        "MATCHES",
+        *(["REASON"] if reasons else ["FROM", "SINCE"]),
+    ]
+    rows = [
+        [
+            *(entry[key] for key in ("name", "kind", "revision", "state", "matches")),
+            *([entry["reason"]] if reasons else [_origin(entry), tables.moment(entry["time"])]),
+        ]
+        for entry in entries
+    ]
+    tables.show(tables.table(columns, rows) if rows else "none is live")
+    if reasons and entries:
+        states = [entry["state"] for entry in entries]
+        tables.show(", ".join(f"{states.count(state)} {state}" for state in dict.fromkeys(sorted(states))))
+
+
+def _origin(entry: Mapping[str, Any]) -> str:
+    """The file it came from, and who put it live where that was not the pipeline at its start."""
+    parameters = "".join(f" {key}={value}" for key, value in entry["parameters"].items())
+    by = f" by {entry['by']}" if entry["by"] else ""
+    return f"{entry['path'] or entry['source']}{parameters}{by}"

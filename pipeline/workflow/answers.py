@@ -18,12 +18,16 @@ EVENTS = frozenset({"at", "pause", "resume", "cancel", "stop", "complete", "reru
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What one call comes to, ``delay`` seconds after it; ``never``: nothing ever."""
+    """What one call comes to, ``delay`` seconds after it; ``never``: nothing ever.
+
+    ``refused``: the action does not take such an input, which is the definition's fault.
+    """
 
     state: str = SUCCESS
     result: Any = None
     delay: float = 0
     never: bool = False
+    refused: bool = False
 
 
 @dataclass(slots=True)

@@ -155,10 +155,22 @@ def result(step: Step, command: dict[str, Any]) -> None:
     if command.get("started_at"):
         more["started_at"] = command["started_at"]
     tell(step, live, task, call_id, task.action, state, RUNNING, index, more)
-    if task.items >= 0:
+    if state == ERROR and command.get("refused") is True:
+        refused(step, live, task, call_id, value)
+    elif task.items >= 0:
         items.done(step, live, task, call_id, index, state, value)
     else:
         finished(step, live, task, call_id, state, value, "action_ex_id")
+
+
+def refused(step: Step, live: Live, task: Task, call_id: str, value: Any) -> None:
+    """An action that does not exist, or does not take its input: the definition is at fault."""
+    step.touch(task)
+    task.running = [each for each in task.running if each != call_id]
+    if task.items >= 0:
+        items.settle(step, live, task, call_id, ERROR, value)
+    where = f"wf={live.record.workflow}, task={task.name}"
+    tasks.force(step, live, task, f"Failed to run task [error={value}, {where}]:")
 
 
 def running_index(live: Live, task: Task, call_id: str) -> int | None:

@@ -133,6 +133,16 @@ class Checker:
             self.wrong("an input stands twice", steps)
         return tuple(result)
 
+    def labels(self, body: dict[str, Any], steps: Steps) -> None:
+        """``description`` and ``tags``, which say something and do nothing."""
+        described = body.get("description")
+        if described is not None and (not isinstance(described, str) or not described):
+            self.wrong("description must be a text that is not empty", (*steps, "description"))
+        if body.get("tags") is not None and not isinstance(body["tags"], list):
+            self.wrong("tags must be a list of different texts", (*steps, "tags"))
+        elif body.get("tags") is not None:
+            self.names(body["tags"], (*steps, "tags"), "tags")
+
     def unknown(self, value: dict[Any, Any], known: frozenset[str], steps: Steps, what: str) -> None:
         """Refuses the keys that are not of the language."""
         for key in value:

@@ -230,18 +230,16 @@ def completing(step: Step, command: dict[str, Any]) -> None:
     if live is None:
         return
     action = command.get("action")
-    task = None
-    if action is None:
-        task = wanted(live, command)
-        if task is None or not task.running:
-            return
-        action = task.running[0]
-    else:
-        task = next((each for each in live.tasks.values() if action in each.running), None) or wanted(
-            live, command
-        )
+    task = next((each for each in live.tasks.values() if action in each.running), None) or wanted(
+        live, command
+    )
     if task is None:
         return
+    if action is None:
+        open_calls = items.running(live, task) if task.items >= 0 else task.running
+        if not open_calls:
+            return
+        action = open_calls[0]
     calls.result(
         step,
         {

@@ -95,6 +95,7 @@ def _book(checker: Checker, top: dict[str, Any]) -> Content:
 
 def _action(checker: Checker, name: str, value: Any, steps: Steps, book: str | None) -> ActionDefinition:
     body = checker.mapping(value, steps, f"action {name!r}")
+    checker.labels(body, steps)
     checker.unknown(body, ACTION_KEYS, steps, f"action {name!r}")
     base: str = ""
     parameters: dict[str, Any] = {}
@@ -119,6 +120,7 @@ def _action(checker: Checker, name: str, value: Any, steps: Steps, book: str | N
 
 def _workflow(checker: Checker, name: str, value: Any, steps: Steps, book: str | None) -> WorkflowDefinition:
     body = checker.mapping(value, steps, f"workflow {name!r}")
+    checker.labels(body, steps)
     for key in body:
         if key not in WORKFLOW_KEYS:
             message = f"a workflow has no key {key!r}; it is ignored"
@@ -191,6 +193,30 @@ def _inbound(tasks: dict[str, TaskDefinition], reverse: bool) -> dict[str, tuple
     return {name: tuple(sources) for name, sources in found.items()}
 
 
+def _doubtful(checker: Checker, task: TaskDefinition, here: Steps) -> None:
+    """Warns where a task means something else here, or in Mistral, than its author may think."""
+    if task.policies.retry is not None and task.policies.timeout is not None:
+        message = "timeout goes for all attempts together, and a task that timed out is not retried"
+        checker.note("workflow-timeout-retry", message, (*here, "timeout"), "warning")
+    if isinstance(task.join, int):
+        message = "fires once, and again only when all its branches have come or died; in Mistral at each one"
+        checker.note("workflow-join-once", message, (*here, "join"), "warning")
+    local = {**task.on_success.publish.branch, **task.publish, **task.publish_on_error}
+    twice = sorted(local.keys() & task.on_complete.publish.branch.keys())
+    twice += sorted(task.publish.keys() & task.on_success.publish.branch.keys())
+    if twice:
+        message = (
+            f"{', '.join(twice)} is published twice; on-complete wins over publish, publish over on-success"
+        )
+        checker.note("workflow-publish-twice", message, here, "warning")
+    everywhere = [clause for clause in task.clauses if clause.publish.everywhere]
+    if everywhere and (task.publish or task.publish_on_error):
+        message = (
+            "Mistral loses one of the scopes when publish stands beside a global one; here both are kept"
+        )
+        checker.note("workflow-scopes", message, here, "warning")
+
+
 def _links(
     checker: Checker,
     tasks: dict[str, TaskDefinition],
@@ -212,6 +238,7 @@ def _links(
         if name in COMMANDS:
             message = f"a transition to {name!r} is the engine's command; this task runs only as a start task"
             checker.note("workflow-command-name", message, here, "warning")
+        _doubtful(checker, each, here)
         if each.join is None:
             continue
         arriving = len(inbound[name])

@@ -126,8 +126,9 @@ def outcome(live: Live, task: Task, index: int) -> tuple[str, Any]:
     return chunk.states[index % CHUNK], chunk.results[index % CHUNK]
 
 
-def done(step: Step, live: Live, task: Task, call_id: str, index: int, state: str, value: Any) -> None:
-    """An item has ended; the task ends with the last, or with the first that was cancelled."""
+def settle(step: Step, live: Live, task: Task, call_id: str, state: str, value: Any) -> None:
+    """Enters how an item ended."""
+    index = known(live, task)[call_id]
     chunk = live.chunks[task.id][index // CHUNK]
     place = index % CHUNK
     step.touch(chunk)
@@ -136,6 +137,11 @@ def done(step: Step, live: Live, task: Task, call_id: str, index: int, state: st
     chunk.results = [*chunk.results[:place], value, *chunk.results[place + 1 :]]
     task.done += 1
     task.bytes += step.size
+
+
+def done(step: Step, live: Live, task: Task, call_id: str, index: int, state: str, value: Any) -> None:
+    """An item has ended; the task ends with the last, or with the first that was cancelled."""
+    settle(step, live, task, call_id, state, value)
     if state == CANCELLED:
         calls.abandon(step, live, task)
         tasks.complete(step, live, task, CANCELLED, "One or more actions was cancelled.")

@@ -120,6 +120,7 @@ class Runner:
                 "action": action["id"],
                 "state": answer.state,
                 "result": answer.result,
+                **({"refused": True} if answer.refused else {}),
             },
         )
 
@@ -133,6 +134,7 @@ class Runner:
 def performed(coroutine: Coroutine[Any, Any, Any], waited: list[float]) -> Answer:
     """What an action that awaits nothing but its own sleep came to."""
     from pipeline.actions.declaration import Pending, failure
+    from pipeline.errors import InvalidInput
 
     try:
         coroutine.send(None)
@@ -140,6 +142,8 @@ def performed(coroutine: Coroutine[Any, Any, Any], waited: list[float]) -> Answe
         if isinstance(end.value, Pending):
             return Answer(never=True)
         return Answer(SUCCESS, end.value, sum(waited))
+    except InvalidInput as error:
+        return Answer(ERROR, str(error), refused=True)
     except Exception as error:
         return Answer(ERROR, failure(error), sum(waited))
     coroutine.close()

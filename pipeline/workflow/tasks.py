@@ -105,8 +105,9 @@ def complete(step: Step, live: Live, task: Task, state: str, info: str | None = 
 
 def forget_result(step: Step, live: Live, task: Task) -> None:
     """Lets go of the result where the definition says not to keep it."""
-    kept = live.definition.tasks[task.name].keep_result
-    if kept is True:
+    definition = live.definition.tasks[task.name]
+    kept = definition.keep_result
+    if kept is True or definition.workflow is not None:
         return
     if not evaluate(kept, scope(step, live, task, task.context)):
         task.result = None

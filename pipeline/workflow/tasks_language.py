@@ -28,6 +28,7 @@ ITEMS = re.compile(r"\s*([\w-]+)\s+in\s+(.+)", re.DOTALL)
 def task(checker: Checker, name: str, value: Any, steps: Steps, reverse: bool) -> TaskDefinition:
     """A task; findings go to ``checker``."""
     body = checker.mapping(value, steps, f"task {name!r}")
+    checker.labels(body, steps)
     checker.unknown(body, REVERSE if reverse else DIRECT, steps, f"task {name!r}")
     if len(name) > 255:
         checker.wrong("the name of a task has at most 255 characters", steps)

@@ -219,3 +219,11 @@ def test_the_same_command_twice_is_carried_out_once(play):
         """,
     )
     assert (ran.state, ran.runs("b")) == ("ERROR", 2)
+
+
+def test_items_are_completed_from_outside_one_by_one(play):
+    ran = play(
+        "wf: {tasks: {a: {with-items: 'i in [1, 2]', action: std.async_noop}}}",
+        script="{events: [{at: 1, complete: {task: a, result: x}}, {at: 2, complete: {task: a, result: y}}]}",
+    )
+    assert (ran.state, ran.task("a")["result"]) == ("SUCCESS", ["x", "y"])

@@ -250,3 +250,12 @@ def test_a_long_loop_leaves_little_behind(play):
     store = ran.runner.shard.store
     assert len(store.lives) == 1
     assert len(store.lives["root-1"].tasks) <= 5
+
+
+@pytest.mark.parametrize(
+    "task", ["{action: std.echo nonsense=1", "{with-items: 'i in [1, 2]', action: std.echo i=1"]
+)
+def test_wrong_parameters_of_an_action_fail_task_and_execution(play, task):
+    ran = play(f"wf: {{tasks: {{a: {task}, on-error: noop}}}}}}")
+    assert (ran.state, ran.tasks) == ("ERROR", {"a": "ERROR"})
+    assert "std.echo" in ran.info

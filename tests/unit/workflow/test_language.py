@@ -86,6 +86,9 @@ REFUSED = [
     ("publish: {x: '{{ _.x | }}'}", "Jinja"),
     ("publish: {x: '<% $.x %> {{ _.x }}'}", "mix"),
     ("on-error: {publish: {other: {x: 1}}}", "other"),
+    ("description: ''", "description"),
+    ("tags: one", "tags"),
+    ("tags: [one, one]", "tags"),
 ]
 
 WARNED = [
@@ -95,6 +98,10 @@ WARNED = [
     ("action: std.echo output=1\n      input: {output: 2}", "workflow-inline-wins"),
     ("publish: {'<% $.x %>': 1}", "workflow-key-expression"),
     ("action: std.echo output=1 and more", "workflow-inline"),
+    ("retry: {count: 1, delay: 1}\n      timeout: 5", "workflow-timeout-retry"),
+    ("publish: {x: 1}\n      on-complete: {publish: {branch: {x: 2}}}", "workflow-publish-twice"),
+    ("publish: {x: 1}\n      on-success: {publish: {branch: {x: 2}}, next: b}", "workflow-publish-twice"),
+    ("publish: {x: 1}\n      on-success: {publish: {global: {y: 2}}, next: b}", "workflow-scopes"),
 ]
 
 

@@ -193,3 +193,13 @@ def test_items_that_were_cancelled_together_are_waited_for_together_after_a_reru
     runner.advance()
     states = {live.record.id: live.record.state for live in runner.shard.store.lives.values()}
     assert states == {"root-1": "CANCELLED", children[1].id: "CANCELLED"}
+
+
+def test_keep_result_does_nothing_for_a_sub_workflow(play):
+    ran = play(
+        """
+        wf: {output: {r: <% task(call).result %>}, tasks: {call: {workflow: sub, keep-result: false}}}
+        sub: {output: {x: 1}, tasks: {t: {action: std.noop}}}
+        """
+    )
+    assert ran.output == {"r": {"x": 1}}

@@ -24,6 +24,8 @@ FRAME = 512
 #: What key and headers of a dead letter take at most, for values that must be cut.
 LETTER_HEAD = 8_192
 POLL_EVERY = 256
+#: After a warning of the client others are not shown for so long.
+QUIET = 10.0
 
 
 class Outbound:
@@ -37,6 +39,7 @@ class Outbound:
         self._limits = {topic: size - FRAME for topic, size in largest.items()}
         self._since_poll = 0
         self._failed: str | None = None
+        self._quiet_until = 0.0
         self._producer = Producer(
             {
                 **client.producer(bootstrap, instance),
@@ -131,7 +134,11 @@ class Outbound:
     def _error(self, error: KafkaError) -> None:
         if error.fatal():
             self._failed = f"the producer cannot go on: {error.str()}"
-        else:
+            return
+        # A broker that is away is told of by every attempt to reach it.
+        now = time.monotonic()
+        if now >= self._quiet_until:
+            self._quiet_until = now + QUIET
             log.warning("while writing: %s", error.str())
 
 

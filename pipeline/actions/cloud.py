@@ -12,6 +12,7 @@ Without a name it is the cloud of the settings ``cloud_url`` and ``cloud_token``
 from __future__ import annotations
 
 import threading
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -123,6 +124,8 @@ def _fixed(cloud: str, found: Mapping[str, Any], service: str) -> Access:
 
 def _region(cloud: str, found: Mapping[str, Any]) -> Any:
     config = load("openstack.config", "openstack")
+    # It warns of what it will drop in years, to people who did not write the call.
+    warnings.filterwarnings("ignore", module=r"openstack\.")
     try:
         # Neither files nor variables of this machine have a say: all of it is in `found`.
         loader = config.OpenStackConfig(load_yaml_config=False, load_envvars=False, app_name="faultline")

@@ -28,6 +28,7 @@ from confluent_kafka import Producer
 
 from ..times import rfc3339
 from .compute import ADDRESS, Compute, Pace, Refusal, Server
+from .services import PREFIXES, Services, routes
 
 TOPIC = "topology.changes"
 SOURCE = "nova"
@@ -73,15 +74,16 @@ class TopologyPublisher:
         self.producer.poll(0)
 
 
-def application(compute: Compute, token: str) -> web.Application:
-    """The API over ``compute``; callers must show ``token``."""
+def application(compute: Compute, token: str, others: Services | None = None) -> web.Application:
+    """The API over ``compute``, and over ``others``; callers must show ``token``, or one issued to them."""
+    others = others or Services(token)
 
     @web.middleware
     async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
         try:
-            if not request.path.startswith("/v2.1/"):
+            if not request.path.startswith(("/v2.1/", *PREFIXES)):
                 return await handler(request)
-            if request.headers.get("X-Auth-Token") != token:
+            if not others.admits(request.headers.get("X-Auth-Token")):
                 raise Refusal(401, "The request you have made requires authentication.")
             # What is asked for happens in the middle: a caller that dies may have been too early or too late.
             await asyncio.sleep(compute.pace.answer / 2)
@@ -168,6 +170,7 @@ def application(compute: Compute, token: str) -> web.Application:
             web.get("/v2.1/os-hypervisors", hypervisors),
             web.get("/v2.1/os-hypervisors/detail", hypervisors),
             web.get("/demo/calls", calls),
+            *routes(others),
         ]
     )
     return app

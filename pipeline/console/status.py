@@ -15,7 +15,7 @@ from .offsets import Extents
 
 FACTS = ("topology.changes", "alarms.raw")
 INBOUND = (*FACTS, "definitions.changes")
-KEPT = ("graph.journal", "alarms.deduced", "workflow.steps", "dead.letters")
+KEPT = ("graph.journal", "alarms.deduced", "workflow.steps", "dead.letters", "definitions.changes")
 #: Who works on what, in the order in which a record goes through.
 Stages = tuple[tuple[str, tuple[str, ...]], ...]
 STAGES: Stages = (
@@ -98,7 +98,8 @@ async def overview(sight: Sight, history: Reading) -> dict[str, Any]:
     for role, topics in READERS:
         positions = sight.positions(role)
         for topic in topics:
-            if topic in found:
+            # Who is named first has the topic in hand; others read it too.
+            if topic in found and topic not in lag:
                 left = behind({topic: found[topic]}, positions).get(topic, {})
                 lag[topic] = {
                     "role": role,

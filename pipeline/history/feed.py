@@ -15,6 +15,8 @@ from .writer import Log
 words = logging.getLogger(__name__)
 
 PATIENCE = 10.0
+#: What a later record of the same key replaces leaves a gap that is no loss.
+COMPACTED = "definitions.changes"
 _BUSY = {KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError._UNKNOWN_TOPIC, KafkaError._UNKNOWN_PARTITION}
 
 
@@ -102,7 +104,9 @@ class Feed:
         return found
 
     def _gap(self, log: Log, offset: int) -> None:
-        """These topics are neither compacted nor transactional: what is not there has been there."""
+        """These topics are not transactional and but one not compacted: what is not there has been there."""
+        if log.topic == COMPACTED:
+            return
         count = offset - self.reached[log]
         self.missed += count
         words.warning(

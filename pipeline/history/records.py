@@ -149,3 +149,23 @@ class StepRecord(msgspec.Struct, rename={"from_state": "from"}):
     parent: Parent = Parent()
     started_at: str | None = None
     ended_at: str | None = None
+
+
+class DefinitionText(msgspec.Struct):
+    """A definition as it was put live; without a text when it was taken away."""
+
+    kind: str
+    name: str
+    text: str = ""
+    path: str = ""
+    parameters: dict[str, str] = {}
+
+
+class DefinitionRecord(msgspec.Struct):
+    """A record of ``definitions.changes``."""
+
+    definition: DefinitionText
+    id: str = ""
+    time: str = ""
+    source: str = ""
+    op: str = "UPSERT"

@@ -11,14 +11,27 @@ import msgspec
 from msgspec import Raw
 
 from ..events import alarm_key
-from ..times import micros
-from .records import AlarmState, Change, DeducedRecord, JournalRecord, RuleRef, StepRecord
+from ..ids import revision
+from ..times import micros, normalize
+from .records import (
+    AlarmState,
+    Change,
+    DeducedRecord,
+    DefinitionRecord,
+    JournalRecord,
+    RuleRef,
+    StepRecord,
+)
 
 Row = tuple[Any, ...]
 Rows = dict[str, list[Row]]
 
 PLACE = ("domain", "event_time", "ingest_time", "topic", "topic_id", "partition", "offset", "n", "epoch")
-_LOG = (*PLACE, "id", "record", "log_partition", "log_offset")
+#: Of each record that follows from one of ``graph.input``: which, and where that one came from.
+_LOG = (
+    *PLACE, "id", "record", "log_partition", "log_offset", "origin_topic", "origin_topic_id",
+    "origin_partition", "origin_offset",
+)  # fmt: skip
 
 #: The columns of each table, in the order in which rows hold them.
 COLUMNS: dict[str, tuple[str, ...]] = {
@@ -35,6 +48,9 @@ COLUMNS: dict[str, tuple[str, ...]] = {
     "states": (*_LOG, "key", "state", "aggregated_state", "operational_state", "rule", "match"),
     "starts": (*_LOG, "workflow", "input", "execution", "rule", "match"),
     "rules": (*_LOG, "kind", "op", "name", "revision", "reason"),
+    "definitions": (
+        *PLACE, "id", "source", "kind", "op", "name", "revision", "path", "parameters", "text",
+    ),
     "steps": (
         *PLACE, "id", "root", "execution", "kind", "name", "state", "state_info", "from", "task", "action",
         "workflow", "input", "output", "result", "published", "by", "attempt", "index", "late",
@@ -76,11 +92,13 @@ class Place:
 
 
 DEFINITIONS = "definitions.changes"
+_NO_ORIGIN = ("", "", -1, -1)
 Headers = list[tuple[str, bytes]]
 Mapper = Callable[[Place, bytes | None, bytes | None, Headers, Rows], None]
 _decode_journal = msgspec.json.Decoder(JournalRecord).decode
 _decode_deduced = msgspec.json.Decoder(DeducedRecord).decode
 _decode_step = msgspec.json.Decoder(StepRecord).decode
+_decode_definition = msgspec.json.Decoder(DefinitionRecord).decode
 _decode_text = msgspec.json.Decoder(str).decode
 
 
@@ -94,7 +112,7 @@ def journal(place: Place, _key: bytes | None, value: bytes | None, _headers: Hea
     record = _decode_journal(value or b"")
     head = (record.domain, micros(record.time), place.ingest_time, place.topic, place.topic_id,
             place.partition, place.offset)  # fmt: skip
-    tail = (place.epoch, record.id, record.record, *record.position)
+    tail = (place.epoch, record.id, record.record, *record.position, *(record.origin or _NO_ORIGIN))
     made: list[tuple[str, Row]] = []
     for n, change in enumerate(record.changes):
         found = _change(change, record)
@@ -114,7 +132,7 @@ def deduced(place: Place, _key: bytes | None, value: bytes | None, _headers: Hea
     outcome = "CLEARED" if alarm.status == "CLEARED" else "ACTIVE"
     rows["alarms"].append((
         record.domain, micros(record.time), place.ingest_time, place.topic, place.topic_id,
-        place.partition, place.offset, 0, place.epoch, record.id, cause, *position,
+        place.partition, place.offset, 0, place.epoch, record.id, cause, *position, *_NO_ORIGIN,
         *_alarm(alarm, alarm.key, record.source, True, alarm.status, record.rule, record.match, outcome, "",
                 False),
     ))  # fmt: skip
@@ -157,6 +175,23 @@ def step(place: Place, _key: bytes | None, value: bytes | None, _headers: Header
         ))  # fmt: skip
 
 
+def definition(place: Place, _key: bytes | None, value: bytes | None, _headers: Headers, rows: Rows) -> None:
+    """Adds the row of a record of ``definitions.changes``: the text that a revision stands for.
+
+    Raises ``msgspec.DecodeError``.
+    """
+    record = _decode_definition(value or b"")
+    given = record.definition
+    when = place.ingest_time
+    with suppress(ValueError, OverflowError):
+        when = micros(normalize(record.time))
+    rows["definitions"].append((
+        "", when, place.ingest_time, place.topic, place.topic_id, place.partition, place.offset, 0,
+        place.epoch, record.id, record.source, given.kind, record.op, given.name, revision(given.text),
+        given.path, msgspec.json.encode(given.parameters).decode(), given.text,
+    ))  # fmt: skip
+
+
 def dead_letter(place: Place, key: bytes | None, value: bytes | None, headers: Headers, rows: Rows) -> None:
     """Adds the row of a dead letter. Takes whatever there is and raises nothing."""
     texts = {name: _printable(content) for name, content in headers}
@@ -177,6 +212,7 @@ MAPPERS: dict[str, Mapper] = {
     "alarms.deduced": deduced,
     "workflow.steps": step,
     "dead.letters": dead_letter,
+    DEFINITIONS: definition,
 }
 
 

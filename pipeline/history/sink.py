@@ -27,6 +27,7 @@ from .rows import (
     Place,
     Rows,
     dead_letter,
+    definition,
     empty,
 )
 from .writer import Log, Unfit, Writer, name
@@ -196,6 +197,8 @@ class Sink:
     def _refuse(
         self, place: Place, key: bytes | None, value: bytes | None, error: str, stop: threading.Event
     ) -> None:
+        if self.mappers[place.topic] is definition:
+            return  # ingest sets aside what nobody can put live
         self.counts.unreadable += 1
         log.error("%s[%d]@%d is not kept: %s", place.topic, place.partition, place.offset, error)
         if self.mappers[place.topic] is dead_letter:

@@ -14,10 +14,12 @@ from pipeline.history.rows import (
     Rows,
     dead_letter,
     deduced,
+    definition,
     empty,
     journal,
     step,
 )
+from pipeline.ids import revision
 
 RESOURCE = {"type": "nova.host", "id": "host-1"}
 ALARM = {
@@ -257,3 +259,36 @@ def test_a_record_that_cannot_be_read_leaves_no_row(mapper: Mapper, value: Any) 
     with pytest.raises((msgspec.DecodeError, ValueError)):
         mapper(place(), None, data, [], rows)
     assert not any(rows.values())
+
+
+def test_a_row_says_which_inbound_record_brought_it_about() -> None:
+    origin = ["alarms.raw", "uuid-1", 5, 4711]
+    told = record({"kind": "ALARM", "op": "RAISED", "key": "k", "alarm": ALARM}, origin=origin)
+    row = named("alarms", mapped(journal, told)["alarms"][0])
+    assert [
+        row["origin_topic"],
+        row["origin_topic_id"],
+        row["origin_partition"],
+        row["origin_offset"],
+    ] == origin
+    row = named("alarms", mapped(journal, record(*told["changes"]))["alarms"][0])
+    assert (row["origin_topic"], row["origin_partition"], row["origin_offset"]) == ("", -1, -1)
+
+
+def test_the_text_of_a_definition_is_kept_with_its_revision() -> None:
+    told = {
+        "id": "d-1", "time": "2026-01-05T11:00:00+01:00", "source": "files", "op": "UPSERT",
+        "definition": {
+            "kind": "RULE", "name": "r", "text": "scenarios: []", "path": "rules/r.yaml",
+            "parameters": {"k": "v"},
+        },
+    }  # fmt: skip
+    row = named("definitions", mapped(definition, told)["definitions"][0])
+    assert row["revision"] == revision("scenarios: []")
+    assert row["event_time"] == 1_767_607_200_000_000
+    assert (row["name"], row["op"], row["text"], row["parameters"]) == (
+        "r", "UPSERT", "scenarios: []", '{"k":"v"}'
+    )  # fmt: skip
+    bare = {"op": "DELETE", "time": "yesterday", "definition": {"kind": "RULE", "name": "r"}}
+    row = named("definitions", mapped(definition, bare)["definitions"][0])
+    assert (row["op"], row["text"], row["event_time"]) == ("DELETE", "", row["ingest_time"])

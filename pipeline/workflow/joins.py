@@ -68,8 +68,11 @@ def survey(step: Step, live: Live, waiting: Task) -> None:
     for name in live.definition.inbound[waiting.name]:
         source = live.latest.get(name)
         if source is not None and source.state in ENDED and source.processed:
-            (arrived if waiting.name in source.next else dead).append(name)
-        elif source is None and not possible(live, name, set()):
+            if waiting.name in source.next:
+                arrived.append(name)
+            elif not comes_again(live, name, waiting.name):
+                dead.append(name)
+        elif source is None and not possible(live, name):
             dead.append(name)
     waiting.arrived, waiting.dead = arrived, dead
 
@@ -123,42 +126,74 @@ def settle(step: Step, live: Live, ended: Task) -> None:
     took = set(ended.next)
     for target in live.definition.targets[ended.name]:
         if target not in took:
-            died(step, live, target, ended.name, set())
+            died(step, live, target, ended.name)
 
 
-def died(step: Step, live: Live, name: str, source: str, met: set[tuple[str, str]]) -> None:
-    """The way from ``source`` to ``name`` will not be taken."""
-    if (name, source) in met:
-        return
-    met.add((name, source))
-    found = live.latest.get(name)
-    if live.definition.tasks[name].join is not None and found is not None:
-        if source not in found.arrived and source not in found.dead:
-            step.touch(found)
-            found.dead = [*found.dead, source]
-            decide(step, live, found)
-        return
-    if found is None and not possible(live, name, set()):
-        for target in live.definition.targets[name]:
-            died(step, live, target, name, met)
+def died(step: Step, live: Live, name: str, source: str) -> None:
+    """The way from ``source`` to ``name`` will not be taken; nor then may ways beyond."""
+    definition = live.definition
+    left, met = [(name, source)], {(name, source)}
+    while left:
+        target, origin = left.pop()
+        found = live.latest.get(target)
+        if definition.tasks[target].join is not None and found is not None:
+            if (
+                origin not in found.arrived
+                and origin not in found.dead
+                and not comes_again(live, origin, target)
+            ):
+                step.touch(found)
+                found.dead = [*found.dead, origin]
+                decide(step, live, found)
+            continue
+        if found is None:
+            lost = not possible(live, target)
+        else:
+            lost = found.state in ENDED and found.processed and not comes_again(live, target, "")
+        if lost:
+            took = found.next if found is not None else []
+            beyond = [(each, target) for each in definition.targets[target] if each not in took]
+            left += [each for each in reversed(beyond) if each not in met]
+            met.update(beyond)
+
+
+def comes_again(live: Live, name: str, join: str) -> bool:
+    """Whether a task that has ended may yet be run anew, by way of something other than ``join``."""
+    newest = live.latest.get(name)
+    if newest is not None and (newest.state not in ENDED or not newest.processed):
+        return True
+    left, met = [name], {name, join}
+    while left:
+        for source_name in live.definition.inbound[left.pop()]:
+            if source_name in met:
+                continue
+            met.add(source_name)
+            source = live.latest.get(source_name)
+            if source is not None and (source.state not in ENDED or not source.processed):
+                return True
+            left.append(source_name)
+    return False
 
 
 def may_come(live: Live, name: str, to: str) -> bool:
     """Whether the inbound task ``name`` may still lead to ``to``."""
     found = live.latest.get(name)
     if found is None:
-        return possible(live, name, set())
+        return possible(live, name)
     return found.state not in ENDED or not found.processed
 
 
-def possible(live: Live, name: str, met: set[str]) -> bool:
+def possible(live: Live, name: str) -> bool:
     """Whether a task that does not exist yet may still come to be."""
-    met.add(name)
-    for source_name in live.definition.inbound[name]:
-        source = live.latest.get(source_name)
-        if source is None:
-            if source_name not in met and possible(live, source_name, met):
+    left, met = [name], {name}
+    while left:
+        here = left.pop()
+        for source_name in live.definition.inbound[here]:
+            source = live.latest.get(source_name)
+            if source is None:
+                if source_name not in met:
+                    met.add(source_name)
+                    left.append(source_name)
+            elif source.state not in ENDED or not source.processed or here in source.next:
                 return True
-        elif source.state not in ENDED or not source.processed or name in source.next:
-            return True
     return False

@@ -37,6 +37,9 @@ HANDLERS: dict[str, tuple[Handler, tuple[str, ...]]] = {
 }
 
 
+DEEPEST = 100
+
+
 class WorkflowShard:
     """A partition of ``workflow.commands`` and the executions that it moves."""
 
@@ -56,6 +59,8 @@ class WorkflowShard:
         except msgspec.DecodeError as error:
             raise InvalidRecord("not-json", f"a command is one JSON object: {error}") from error
         handler = self.handler(command)
+        if value.count(b"{") + value.count(b"[") > DEEPEST and depth(command) > DEEPEST:
+            too_deep(command)
         identity = command.get("id")
         step = Step(
             self.store,
@@ -160,3 +165,23 @@ class WorkflowShard:
                 for name, document in sorted(self.store.documents.items())
             },
         }
+
+
+def depth(value: Any) -> int:
+    """How deep lists and objects are nested in ``value``."""
+    deepest = 0
+    left = [(value, 1)]
+    while left:
+        here, level = left.pop()
+        deepest = max(deepest, level)
+        inner = here.values() if isinstance(here, dict) else here
+        left += [(each, level + 1) for each in inner if isinstance(each, dict | list)]
+    return deepest
+
+
+def too_deep(command: dict[str, Any]) -> None:
+    """Makes a result that nothing could walk through an error. Raises ``InvalidRecord`` for others."""
+    message = f"values are nested more than {DEEPEST} deep"
+    if command["command"] not in ("RESULT", "COMPLETE"):
+        raise InvalidRecord("too-deep", message)
+    command["state"], command["result"] = "ERROR", message

@@ -59,7 +59,36 @@ def deeper() -> Iterator[dict[str, Any]]:
             }
 
 
-def play(tasks: dict[str, Any], outcomes: tuple[str, ...], backwards: bool) -> WorkflowShard | None:
+def loops() -> Iterator[dict[str, Any]]:
+    """Two tasks that lead to each other until one fails, beside another, all meeting in a join."""
+    ways = (["b"], ["j"], ["b", "j"], [])
+    back = (["a"], ["j"], ["a", "j"], ["c"], [])
+    ends = (["j"], ["c"], [])
+    for good, bad, again, out in itertools.product(ways, ends, back, ends):
+        for joined in ("all", "one", 2):
+            yield {
+                "start": {"action": "some.action", "on-complete": ["a", "other"]},
+                "a": linked(good, bad),
+                "b": linked(again, out),
+                "c": linked(["j"], ["j"]),
+                "other": linked(["j"], []),
+                "j": {"action": "some.action", "join": joined},
+            }
+
+
+def linked(good: list[str], bad: list[str]) -> dict[str, Any]:
+    """A task with its ways on success and on error."""
+    task: dict[str, Any] = {"action": "some.action"}
+    if good:
+        task["on-success"] = good
+    if bad:
+        task["on-error"] = bad
+    return task
+
+
+def play(
+    tasks: dict[str, Any], outcomes: tuple[str, ...], backwards: bool, then: str = "SUCCESS"
+) -> WorkflowShard | None:
     """Runs a shape; actions come to ``outcomes`` in the order in which they are asked for."""
     shard = WorkflowShard(0)
     text = msgspec.json.encode({"version": "2.0", "wf": {"tasks": tasks}}).decode()
@@ -71,7 +100,7 @@ def play(tasks: dict[str, Any], outcomes: tuple[str, ...], backwards: bool) -> W
     outputs = shard.step(msgspec.json.encode(start), 1, 1)
     told = list(outputs)
     asked = [output.value for output in outputs if output.topic == "workflow.actions"]
-    given = itertools.chain(outcomes, itertools.repeat("SUCCESS"))
+    given = itertools.chain(outcomes, itertools.repeat(then))
     position = 1
     while asked:
         action = asked.pop(-1 if backwards else 0)
@@ -119,4 +148,12 @@ def test_no_shape_gets_stuck_and_each_ends_once(make):
             for backwards in (False, True):
                 played += play(tasks, outcomes, backwards) is not None
         play(tasks, ("CANCELLED",), False)
+    assert played > 1_000
+
+
+def test_no_loop_gets_stuck_and_each_ends_once():
+    played = 0
+    for tasks in loops():
+        for outcomes in itertools.product(OUTCOMES[:2], repeat=4):
+            played += play(tasks, ("SUCCESS", *outcomes), outcomes[0] == "ERROR", "ERROR") is not None
     assert played > 1_000

@@ -227,3 +227,38 @@ def test_items_are_completed_from_outside_one_by_one(play):
         script="{events: [{at: 1, complete: {task: a, result: x}}, {at: 2, complete: {task: a, result: y}}]}",
     )
     assert (ran.state, ran.task("a")["result"]) == ("SUCCESS", ["x", "y"])
+
+
+def test_tasks_in_every_state_go_on_after_a_resume(play):
+    ran = play(
+        """
+        wf:
+          tasks:
+            done: {on-success: after}
+            slow: {action: std.echo output=1 delay=5, on-success: after}
+            late: {action: std.echo output=1 delay=20, on-success: after}
+            waits: {action: std.echo output=1, wait-before: 5, on-success: after}
+            again: {action: some.action, retry: {count: 1, delay: 5}, on-success: after}
+            held: {action: std.noop, pause-before: true, on-success: after}
+            after: {join: all}
+        """,
+        script="""
+        actions: [{action: some.action, answers: [{error: no}, {result: yes}]}]
+        events: [{at: 10, resume: true}]
+        """,
+    )
+    assert (ran.state, set(ran.tasks.values()), ran.count("after")) == ("SUCCESS", {"SUCCESS"}, 1)
+
+
+def test_a_cancelled_child_among_items_cancels_whatever_fails_later(play):
+    ran = play(
+        """
+        wf: {tasks: {many: {with-items: 'i in [1, 2]', workflow: sub i=<% $.i %>}}}
+        sub: {input: [i], tasks: {t: {action: some.action i=<% $.i %>}}}
+        """,
+        script="""
+        actions: [{action: some.action, answers: [{error: no, delay: 9}], repeat_last: true}]
+        events: [{at: 1, cancel: x}]
+        """,
+    )
+    assert (ran.state, ran.tasks) == ("CANCELLED", {"many": "CANCELLED"})

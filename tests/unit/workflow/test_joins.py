@@ -271,3 +271,32 @@ def test_an_indirect_death_is_seen_while_other_branches_run(play):
         until=1,
     )
     assert (ran.state, ran.tasks["slow"], ran.tasks["j"]) == ("RUNNING", "RUNNING", "ERROR")
+
+
+@pytest.mark.parametrize(
+    ("first", "state"),
+    [("{on-success: t0}", "SUCCESS"), ("{action: std.fail, on-success: t0, on-error: noop}", "ERROR")],
+)
+def test_a_join_behind_a_very_long_branch(play, first, state):
+    length = 1_500
+    chain = "\n".join(
+        f"    t{n}: {{on-success: {f't{n + 1}' if n + 1 < length else 'j'}}}" for n in range(length)
+    )
+    text = f"wf:\n  tasks:\n    first: {first}\n{chain}\n    other: {{on-success: j}}\n    j: {{join: all}}\n"
+    ran = play(text)
+    assert (ran.state, ran.tasks["j"]) == (state, state)
+
+
+def test_each_branch_of_a_loop_counts_for_itself(play):
+    ran = play(
+        """
+        wf:
+          vars: {n: 0}
+          tasks:
+            start: {on-success: [a, b]}
+            a: {publish: {n: <% $.n + 1 %>}, on-success: [{a: <% $.n < 3 %>}, {end: <% $.n >= 3 %>}]}
+            b: {publish: {n: <% $.n + 1 %>}, on-success: [{b: <% $.n < 5 %>}, {end: <% $.n >= 5 %>}]}
+            end: {join: all, publish: {total: <% $.n %>}}
+        """
+    )
+    assert (ran.state, ran.count("a"), ran.count("b"), ran.count("end")) == ("SUCCESS", 3, 5, 1)

@@ -88,3 +88,22 @@ def test_what_is_no_command_is_refused(shard, value, reason):
     with pytest.raises(InvalidRecord) as caught:
         shard.step(value, 9, 9)
     assert caught.value.reason == reason
+
+
+def test_a_result_that_is_nested_too_deep_is_the_actions_error(shard):
+    action = start(shard)
+    value = "x"
+    for _ in range(300):
+        value = [value]
+    (told, *_) = send(shard, **result(action, "SUCCESS", value))
+    assert (told.value["kind"], told.value["state"]) == ("ACTION", "ERROR")
+    assert "nested" in told.value["result"]
+
+
+def test_a_start_that_is_nested_too_deep_is_refused(shard):
+    value: dict = {}
+    for _ in range(300):
+        value = {"x": value}
+    with pytest.raises(InvalidRecord) as caught:
+        send(shard, command="START", root="deep", execution="deep", workflow="wf", input=value)
+    assert caught.value.reason == "too-deep"

@@ -27,6 +27,9 @@ log = logging.getLogger(__name__)
 SESSION = 10.0
 """Seconds until the group takes a silent worker for dead: the bulk of a take-over."""
 
+BURST = 32
+"""Records taken between two rounds of the event loop: some milliseconds' worth."""
+
 Fail = Callable[[BaseException], None]
 
 
@@ -86,19 +89,16 @@ def attach(app: Any, host: Host, fail: Fail) -> None:
     assigning: asyncio.Task[None] | None = None
 
     async def agent(stream: Any) -> None:
+        waiting = stream.channel.queue
         try:
             async for event in stream.events():
-                message = event.message
-                partition = host.active.get(message.partition)
-                if partition is None:
-                    continue  # Not ours, or not yet: it is read again from the checkpoint.
-                # Faust has made seconds of the broker's milliseconds.
-                timestamp = round(message.timestamp * 1000) * 1000
-                record = Record(message.offset, message.key, message.value, timestamp)
-                if partition.careful:
-                    await host.take_carefully(partition, record)
-                else:
-                    host.take(partition, record)
+                await _take(host, event.message)
+                # Faust's iterator goes round the event loop for each record. Those that wait
+                # already are taken at once, but for those that it would pass over.
+                for _ in range(min(BURST, waiting.qsize())):
+                    message = waiting.get_nowait().message
+                    if message.generation_id == app.consumer_generation_id and app.flow_control.is_active():
+                        await _take(host, message)
         except asyncio.CancelledError:
             raise
         except Poisoned as poisoned:
@@ -121,6 +121,19 @@ def attach(app: Any, host: Host, fail: Fail) -> None:
 
     app.on_partitions_revoked.connect(revoked, weak=False)
     app.on_rebalance_complete.connect(rebalanced, weak=False)
+
+
+async def _take(host: Host, message: Any) -> None:
+    partition = host.active.get(message.partition)
+    if partition is None:
+        return  # Not ours, or not yet: it is read again from the checkpoint.
+    # Faust has made seconds of the broker's milliseconds.
+    timestamp = round(message.timestamp * 1000) * 1000
+    record = Record(message.offset, message.key, message.value, timestamp)
+    if partition.careful:
+        await host.take_carefully(partition, record)
+    else:
+        host.take(partition, record)
 
 
 async def _assign(app: Any, host: Host, before: asyncio.Task[None] | None) -> None:

@@ -48,10 +48,13 @@ class Clause:
         "actions",
         "dead",
         "edges",
+        "entries",
         "index",
         "level",
         "matches",
         "pattern",
+        "products",
+        "reader",
         "reads",
         "rule",
         "scenario",
@@ -67,6 +70,10 @@ class Clause:
         self.pattern = pattern
         self.level = 0
         self.dead = False
+        # What the index and the order of evaluation make of it, once.
+        self.entries: Any = None
+        self.products: Any = None
+        self.reader: bool | None = None
         self.matches: dict[tuple[Vertex, ...], Match] = {}
         self.tests = tuple(tests(wants, values) for wants in pattern.wants)
         self.edges = tuple((edge.source, edge.label, edge.target) for edge in pattern.edges)

@@ -35,6 +35,11 @@ class Side:
     target_type: str | None
 
 
+# (type, name, what waits) and (label, source type, source name, what waits)
+_PlaceEntry = tuple[str | None, str | None, Place | Gap]
+_SideEntry = tuple[str, str | None, str | None, Side]
+
+
 @dataclass(slots=True)
 class Bucket:
     """What is waiting for vertices of one type: by name, or (``plain``) of any name."""
@@ -72,20 +77,26 @@ class Index:
         self._any = Bucket()
         self._sides: dict[str, dict[str, Sides]] = {}
         self._any_sides: dict[str, Sides] = {}
-        places: list[tuple[str | None, str | None, Place | Gap]] = []
-        sides: list[tuple[str, str | None, str | None, Side]] = []
+        places: list[_PlaceEntry] = []
+        sides: list[_SideEntry] = []
         for clause in clauses:
-            _enter(clause, places, sides)
-        for type_ in {type_ for type_, _, _ in places if type_ is not None}:
-            self._types[type_] = _bucket([place for place in places if place[0] in (None, type_)])
-        self._any = _bucket([place for place in places if place[0] is None])
-        for label in {label for label, _, _, _ in sides}:
-            these = [side[1:] for side in sides if side[0] == label]
-            self._sides[label] = {
-                type_: _sides([side for side in these if side[0] in (None, type_)])
-                for type_ in {side[0] for side in these if side[0] is not None}
-            }
-            self._any_sides[label] = _sides([side for side in these if side[0] is None])
+            if clause.entries is None:
+                clause.entries = _entries(clause)
+            places += clause.entries[0]
+            sides += clause.entries[1]
+        by_type: dict[str | None, list[_PlaceEntry]] = {None: []}
+        for place in places:
+            by_type.setdefault(place[0], []).append(place)
+        untyped = by_type.pop(None)
+        self._any = _bucket(untyped)
+        self._types = {str(type_): _bucket([*these, *untyped]) for type_, these in by_type.items()}
+        by_label: dict[str, dict[str | None, list[_SideEntry]]] = {}
+        for side in sides:
+            by_label.setdefault(side[0], {None: []}).setdefault(side[1], []).append(side)
+        for label, types in by_label.items():
+            loose = types.pop(None)
+            self._any_sides[label] = _sides(loose)
+            self._sides[label] = {str(type_): _sides([*these, *loose]) for type_, these in types.items()}
 
     def vertex(self, type_: str) -> Bucket:
         """What waits for vertices of this type."""
@@ -97,12 +108,10 @@ class Index:
         return None if types is None else types.get(source_type) or self._any_sides[label]
 
 
-def _enter(
-    clause: Clause,
-    places: list[tuple[str | None, str | None, Place | Gap]],
-    sides: list[tuple[str, str | None, str | None, Side]],
-) -> None:
+def _entries(clause: Clause) -> tuple[list[_PlaceEntry], list[_SideEntry]]:
     pattern = clause.pattern
+    places: list[_PlaceEntry] = []
+    sides: list[_SideEntry] = []
     for number, wants in enumerate(pattern.wants):
         places.append((wanted(wants, "type"), wanted(wants, "name"), Place(clause, number)))
     for number, edge in enumerate(pattern.edges):
@@ -118,9 +127,10 @@ def _enter(
         if absence.other < 0:
             gap = Gap(clause, number, read(absence.wants))
             places.append((wanted(absence.wants, "type"), wanted(absence.wants, "name"), gap))
+    return places, sides
 
 
-def _bucket(places: list[tuple[str | None, str | None, Place | Gap]]) -> Bucket:
+def _bucket(places: list[_PlaceEntry]) -> Bucket:
     bucket = Bucket()
     reads: set[str] = set()
     for _, name, place in places:
@@ -133,9 +143,9 @@ def _bucket(places: list[tuple[str | None, str | None, Place | Gap]]) -> Bucket:
     return bucket
 
 
-def _sides(entries: list[tuple[str | None, str | None, Side]]) -> Sides:
+def _sides(entries: list[_SideEntry]) -> Sides:
     sides = Sides()
-    for _, name, side in entries:
+    for _, _, name, side in entries:
         if name is None:
             sides.plain.append(side)
         else:

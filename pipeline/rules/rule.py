@@ -12,7 +12,8 @@ from .template import Template
 @dataclass(eq=False, slots=True)
 class Rule:
     """``definition`` is what was put live, ``revision`` the hash of its text, ``error``
-    why it takes no part ("" when it does), ``failed`` whether a record brought that about."""
+    why it takes no part ("" when it does), ``failed`` whether a record brought that about.
+    ``signature`` tells whether the clauses would be others, ``basis`` what they were made of."""
 
     name: str
     revision: str
@@ -22,3 +23,4 @@ class Rule:
     error: str = ""
     failed: str = ""
     signature: object = None
+    basis: object = None

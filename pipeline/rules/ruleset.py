@@ -122,7 +122,12 @@ class RuleSet:
             if rule.error or rule.template is None:
                 undo.set(rule, "clauses", [])
                 undo.set(rule, "signature", None)
+                undo.set(rule, "basis", None)
                 continue
+            basis = (rule.template, known)
+            if rule.basis == basis:
+                continue
+            undo.set(rule, "basis", basis)
             shape = [
                 (
                     scenario,

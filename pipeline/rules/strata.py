@@ -48,7 +48,10 @@ def order(clauses: Sequence[Clause], values: Values) -> tuple[dict[Clause, int],
     by_alarm: dict[str | None, list[Product]] = defaultdict(list)
     others: dict[str, list[Product]] = defaultdict(list)
     for clause in clauses:
-        for product in _products(clause):
+        if clause.products is None:
+            clause.products = tuple(_products(clause))
+            clause.reader = _reader(clause)
+        for product in clause.products:
             if product.kind == RAISE:
                 by_alarm[product.name].append(product)
             else:
@@ -56,7 +59,7 @@ def order(clauses: Sequence[Clause], values: Values) -> tuple[dict[Clause, int],
     needs: dict[Clause, dict[Clause, bool]] = {}
     for clause in clauses:
         wanted_of: dict[Clause, bool] = {}
-        for producer, strict in _consumed(clause, by_alarm, others, values):
+        for producer, strict in _consumed(clause, by_alarm, others, values) if clause.reader else ():
             wanted_of[producer] = wanted_of.get(producer, False) or strict
         needs[clause] = wanted_of
     # One scenario's clauses act together: an action's fact may rest on any of them.
@@ -108,6 +111,19 @@ def _products(clause: Clause) -> Iterator[Product]:
             yield Product(MARK_DOWN, clause, wants[action.target or ""])
         elif action.kind == CAUSE:
             yield Product(CAUSE, clause, wants[action.target or ""], source=wants[action.source or ""])
+
+
+def _reader(clause: Clause) -> bool:
+    """Whether a clause may read at all what rules bring about."""
+    pattern = clause.pattern
+    everything = (*pattern.wants, *(absence.wants for absence in pattern.absences if absence.other < 0))
+    if any(_maybe_deduced(wants) for wants in everything):
+        return True
+    labels = {edge.label for edge in pattern.edges} | {absence.label for absence in pattern.absences}
+    if CAUSES in labels:
+        return True
+    reads = frozenset[str]().union(*clause.reads, *(read(wants) for wants in everything))
+    return bool(reads & STATES) or DOWN in reads
 
 
 def _consumed(
@@ -192,9 +208,7 @@ def _value_strict(
 
 def _alarms(by_alarm: dict[str | None, list[Product]], wants: Wants) -> Iterator[Product]:
     """The products that may be the deduced alarm that ``wants`` describe."""
-    if wanted(wants, "type") not in (None, DEDUCED) or wanted(wants, "category") not in (None, "ALARM"):
-        return
-    if not read(wants) <= _DEDUCED_HAS:
+    if not _maybe_deduced(wants):
         return
     name = wanted(wants, "name")
     if name is not None:
@@ -203,6 +217,14 @@ def _alarms(by_alarm: dict[str | None, list[Product]], wants: Wants) -> Iterator
     else:
         for products in by_alarm.values():
             yield from products
+
+
+def _maybe_deduced(wants: Wants) -> bool:
+    return (
+        wanted(wants, "type") in (None, DEDUCED)
+        and wanted(wants, "category") in (None, "ALARM")
+        and read(wants) <= _DEDUCED_HAS
+    )
 
 
 # A deduced alarm has no attributes: a pattern that asks for one does not mean it.

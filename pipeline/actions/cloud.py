@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ..errors import ActionFailed, InvalidInput
+from ..errors import ActionFailed
 from .declaration import Context
 from .extra import load
 
@@ -87,11 +87,11 @@ def _definition(context: Context, cloud: str) -> Mapping[str, Any]:
     elif context.vault.provider is not None:
         found = context.vault.find(cloud)
     else:
-        raise InvalidInput(
+        raise ActionFailed(
             f"there is no cloud {cloud!r}: neither `clouds` nor `secrets` of the settings has it"
         )
     if not isinstance(found, Mapping):
-        raise InvalidInput(
+        raise ActionFailed(
             f"what stands under {cloud!r} is no cloud: {{token, endpoints}} or {{auth}} is needed"
         )
     return found
@@ -118,7 +118,7 @@ def _fixed(cloud: str, found: Mapping[str, Any], service: str) -> Access:
     if isinstance(endpoints, Mapping):
         url = endpoints.get(service) or endpoints.get(ALIASES.get(service, service))
     if not isinstance(url, str) or not isinstance(found.get("token"), str):
-        raise InvalidInput(f"the cloud {cloud!r} has no `token`, or no `endpoints.{service}`")
+        raise ActionFailed(f"the cloud {cloud!r} has no `token`, or no `endpoints.{service}`")
     return Access(url, found["token"])
 
 

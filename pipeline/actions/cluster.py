@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ..errors import ActionFailed, InvalidInput
+from ..errors import ActionFailed
 from .declaration import Context
 from .extra import load
 
@@ -95,7 +95,7 @@ def _client(context: Context, cluster: str | None) -> Any:
         context.vault.note(file)
         return _configured(cluster, file, cluster)
     if context.vault.provider is None:
-        raise InvalidInput(
+        raise ActionFailed(
             f"there is no cluster {cluster!r}: "
             f"neither a context of `kubeconfig` nor `secrets` of the settings has it"
         )
@@ -103,7 +103,7 @@ def _client(context: Context, cluster: str | None) -> Any:
     if isinstance(found, str):
         found = _parsed(found)
     if not isinstance(found, Mapping):
-        raise InvalidInput(f"the secret {cluster!r} is neither a kubeconfig nor {{server, token}}")
+        raise ActionFailed(f"the secret {cluster!r} is neither a kubeconfig nor {{server, token}}")
     context.vault.note(found)
     if "clusters" in found:
         return _configured(cluster, found, None)
@@ -113,7 +113,7 @@ def _client(context: Context, cluster: str | None) -> Any:
 def _plain(cluster: str, found: Mapping[str, Any]) -> Any:
     kubernetes = load("kubernetes.client", EXTRA)
     if not isinstance(found.get("server"), str) or not isinstance(found.get("token"), str):
-        raise InvalidInput(f"the cluster {cluster!r} has no `server` or no `token`")
+        raise ActionFailed(f"the cluster {cluster!r} has no `server` or no `token`")
     configuration = kubernetes.Configuration()
     configuration.host = found["server"].rstrip("/")
     configuration.api_key = {"authorization": f"Bearer {found['token']}"}

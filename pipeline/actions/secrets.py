@@ -35,8 +35,8 @@ KINDS = "env:PREFIX, file:PATH or command:PROGRAM"
 
 def provider(setting: str) -> Provider:
     """The provider that ``setting`` names. Raises ``InvalidSetting``."""
-    kind, _, rest = setting.partition(":")
-    if kind == "env" and re.fullmatch(r"\w*", rest):
+    kind, colon, rest = setting.partition(":")
+    if kind == "env" and colon and re.fullmatch(r"\w*", rest):
         if rest.upper().startswith("FAULTLINE_"):
             raise InvalidSetting(
                 "secrets: variables that begin with FAULTLINE_ are settings; use another prefix"
@@ -55,9 +55,9 @@ def provider(setting: str) -> Provider:
 
 
 def find(source: Provider | None, name: str) -> Any:
-    """The secret ``name``. Raises ``InvalidInput`` when there is none of it, ``ActionFailed`` at an error."""
+    """The secret ``name``. Raises ``ActionFailed`` when it cannot be had, ``InvalidInput`` at a bad name."""
     if source is None:
-        raise InvalidInput(
+        raise ActionFailed(
             f"the secret {name!r} is asked for, but the setting `secrets` names no source: {KINDS}"
         )
     # It becomes a file's name, a variable's, and an argument.
@@ -65,9 +65,9 @@ def find(source: Provider | None, name: str) -> Any:
         raise InvalidInput("the name of a secret is made of letters, digits, `_`, `-` and `.`")
     found = source(name)
     if found is None or found == "":
-        raise InvalidInput(f"there is no secret {name!r} where the setting `secrets` points to")
+        raise ActionFailed(f"there is no secret {name!r} where the setting `secrets` points to")
     if not isinstance(found, str | Mapping):
-        raise InvalidInput(f"the secret {name!r} is neither a text nor a mapping")
+        raise ActionFailed(f"the secret {name!r} is neither a text nor a mapping")
     return found
 
 

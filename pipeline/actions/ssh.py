@@ -91,7 +91,7 @@ async def _key(context: Context, filename: str | None, text: str | None) -> str 
     # Mistral's executors look into their own `.ssh`; here the provider of secrets is that place.
     found = await context.clients.thread(context.vault.find, filename.rsplit("/", 1)[-1])
     if not isinstance(found, str):
-        raise InvalidInput(f"the secret {filename!r} is no private key")
+        raise ActionFailed(f"the secret {filename!r} is no private key")
     return found
 
 
@@ -167,7 +167,7 @@ def _arguments(asyncssh: Any, context: Context, login: Login) -> dict[str, Any]:
             given["client_keys"] = [asyncssh.import_private_key(login.key, login.passphrase or None)]
         except (asyncssh.KeyImportError, asyncssh.KeyEncryptionError, ValueError):
             # The library's words may quote the key.
-            raise InvalidInput(
+            raise ActionFailed(
                 "the private key cannot be read; is it whole, and the passphrase right?"
             ) from None
     elif not login.password:

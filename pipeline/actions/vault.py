@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote, quote_plus
 
-from ..errors import InvalidInput
+from ..errors import ActionFailed, InvalidInput
 from .secrets import Provider, find
 
 MASK = "***"
@@ -48,18 +48,18 @@ class Vault:
     def find(self, name: str, key: str | None = None) -> Any:
         """The secret ``name``, or its value ``key``.
 
-        It may wait for a program: call it in a thread. Raises ``InvalidInput`` naming the secret.
+        It may wait for a program: call it in a thread. Raises ``ActionFailed`` naming the secret.
         """
         value = find(self.provider, name)
         self.note(value)
         if key is None:
             return value
         if not isinstance(value, Mapping) or key not in value:
-            raise InvalidInput(f"the secret {name!r} has no value {key!r}")
+            raise ActionFailed(f"the secret {name!r} has no value {key!r}")
         return value[key]
 
     def resolve(self, given: Any) -> Any:
-        """``given`` with every reference in it replaced by the secret. Raises ``InvalidInput``."""
+        """``given`` with every reference in it replaced by the secret. Raises ``ActionFailed``."""
         if isinstance(given, Mapping):
             if refers(given):
                 name, key = given["secret"], given.get("key")

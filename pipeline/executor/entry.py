@@ -44,11 +44,15 @@ class Work(msgspec.Struct, frozen=True, omit_defaults=True):
     timeout: float | None = None
 
 
-class Outcome(msgspec.Struct, frozen=True):
-    """How an action ended; ``PENDING``: its result comes later, from elsewhere."""
+class Outcome(msgspec.Struct, frozen=True, omit_defaults=True):
+    """How an action ended; ``PENDING``: its result comes later, from elsewhere.
+
+    ``refused``: nothing was done, for there is no such action or it does not take such input.
+    """
 
     state: Literal["SUCCESS", "ERROR", "CANCELLED", "PENDING"]
     result: Any = None
+    refused: bool = False
 
 
 class Entry(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -179,6 +183,8 @@ def report(entry: Entry) -> Output | None:
         "started_at": rfc3339(entry.started),
         "by": {"executor": entry.executor},
     }
+    if outcome.refused:
+        value["refused"] = True
     return Output(topic="workflow.commands", key=work.root, id=id_, time=time, value=value)
 
 

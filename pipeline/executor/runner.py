@@ -10,7 +10,7 @@ from typing import Any
 from ..actions import registry
 from ..actions.declaration import Action, Call, Context, Pending, failure
 from ..actions.vault import holds_reference
-from ..errors import ActionFailed
+from ..errors import ActionFailed, InvalidInput, UnknownAction
 from .entry import Outcome, Work
 
 log = logging.getLogger(__name__)
@@ -19,7 +19,7 @@ log = logging.getLogger(__name__)
 async def perform(context: Context, work: Work) -> Outcome:
     """What came of ``work``, without any secret. Raises nothing but ``CancelledError``."""
     outcome = await _perform(context, work)
-    return Outcome(outcome.state, context.vault.mask(outcome.result))
+    return Outcome(outcome.state, context.vault.mask(outcome.result), outcome.refused)
 
 
 async def _perform(context: Context, work: Work) -> Outcome:
@@ -31,6 +31,8 @@ async def _perform(context: Context, work: Work) -> Outcome:
         else:
             async with limit:
                 result = await _run(context, action, work)
+    except (InvalidInput, UnknownAction) as error:
+        return Outcome("ERROR", failure(error), refused=True)
     except ActionFailed as error:
         return Outcome("ERROR", failure(error))
     except TimeoutError as error:

@@ -99,7 +99,11 @@ def test_this_machine_is_refused_unless_it_is_allowed(serve: Any, go: Any) -> No
     async def body() -> None:
         async with serve({"/": handler}) as port:
             await call(port)
-            for url in (f"http://127.0.0.1:{port}/", f"http://localhost:{port}/", f"http://[::ffff:7f00:1]:{port}/"):
+            for url in (
+                f"http://127.0.0.1:{port}/",
+                f"http://localhost:{port}/",
+                f"http://[::ffff:7f00:1]:{port}/",
+            ):
                 with pytest.raises(ActionFailed, match="http_allow"):
                     await call(port, allow=False, url=url)
             # The address is allowed at one port only.
@@ -256,7 +260,9 @@ def test_secrets_appear_neither_in_results_nor_in_errors(serve: Any, go: Any) ->
     assert "***" in text
 
 
-@pytest.mark.parametrize("url", ["ftp://example.com/", "/relative", "http://", "", "http://example.com:99999/"])
+@pytest.mark.parametrize(
+    "url", ["ftp://example.com/", "/relative", "http://", "", "http://example.com:99999/"]
+)
 def test_a_url_that_cannot_be_asked_is_named(go: Any, url: str) -> None:
     with pytest.raises(ActionFailed):
         go(call(1, url=url))

@@ -71,7 +71,8 @@ async def running(directory: Path, **more: Any) -> AsyncIterator[Cloud]:
         "region_name": "demo",
     }
     kept = directory / "secrets.json"
-    kept.write_text(json.dumps({"fixed": {"token": TOKEN, "endpoints": endpoints}, "asked": keystone, **more}))
+    fixed = {"token": TOKEN, "endpoints": endpoints}
+    kept.write_text(json.dumps({"fixed": fixed, "asked": keystone, **more}))
     vault = Vault(secrets.provider(f"file:{kept}"))
     context = Context(frozenset([f"127.0.0.1:{port}"]), vault=vault)
     try:
@@ -112,7 +113,7 @@ def test_a_wrong_password_is_an_error_that_does_not_show_it(go: Any, tmp_path: P
     async def body() -> str:
         async with running(tmp_path) as demo:
             demo.services.users["operator"] = "another"
-            with pytest.raises(ActionFailed, match="the cloud 'asked'.*401") as refused:
+            with pytest.raises(ActionFailed, match=r"the cloud 'asked'.*401") as refused:
                 await demo.do("nova.servers_get", "asked", server="vm")
             return str(refused.value)
 
@@ -206,7 +207,7 @@ def test_what_names_no_cloud_says_what_is_missing(go: Any, tmp_path: Path) -> No
             with pytest.raises(ActionFailed, match="the setting cloud_url has no image service"):
                 await demo.do("glance.images_list", None)
             demo.context.vault.provider = None
-            with pytest.raises(InvalidInput, match="neither `clouds` nor `secrets`"):
+            with pytest.raises(ActionFailed, match="neither `clouds` nor `secrets`"):
                 await demo.do("glance.images_list", "elsewhere")
 
     go(body())
@@ -225,9 +226,7 @@ def test_a_cloud_may_stand_in_a_file_of_the_settings(go: Any, tmp_path: Path) ->
     go(body())
 
 
-def test_without_the_sdk_the_extra_is_named(
-    go: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_without_the_sdk_the_extra_is_named(go: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     import sys
 
     monkeypatch.setitem(sys.modules, "openstack", None)

@@ -16,7 +16,7 @@ from yaql.language import contexts, utils
 from pipeline.errors import ExpressionError
 from pipeline.times import EPOCH
 
-from . import yaql_regex
+from . import yaql_regex, yaql_sets
 from .functions import FUNCTIONS
 from .scope import Scope, View
 
@@ -102,6 +102,7 @@ def base() -> Any:
     context = create_context(delegates=True, regex=False)
     yaql_regex.register(context)
     context = context.create_child_context()
+    yaql_sets.register(context)
     for name, function in _mistral().items():
         context.register_function(function, name=name)
     own: dict[str, Callable[..., Any]] = {"now": _now, "random": _random, "randomInteger": _randint}

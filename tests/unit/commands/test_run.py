@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 
 import pytest
 
@@ -161,3 +164,29 @@ def test_the_shipped_migration(files, capsys, script, state, words):
     else:
         assert told["output"] == {"vm_ip": "127.0.0.1"}
         assert len(told["tasks"][1]["runs"]) == 3
+
+
+def test_another_process_prints_the_same_bytes(files):
+    (playbook,) = files(
+        playbook="""
+version: '2.0'
+wf:
+  output: {set: "<% set(b, a, c).toList() %>", id: <% uuid() %>, at: <% now() %>, dice: <% random() %>}
+  tasks:
+    a: {action: std.echo output=1, publish: {x: 1}, on-success: [b, c]}
+    b: {action: std.echo output=2 delay=3, publish: {x: 2}, on-success: j}
+    c: {action: std.fail, on-error: j}
+    j: {join: all}
+"""
+    )
+    told = []
+    for seed in ("1", "2"):
+        done = subprocess.run(
+            [sys.executable, "-m", "pipeline", "run", playbook],
+            env={**os.environ, "PYTHONHASHSEED": seed},
+            capture_output=True,
+            check=True,
+        )
+        told.append(done.stdout)
+    assert told[0] == told[1]
+    assert json.loads(told[0])["output"]["set"] == ["a", "b", "c"]

@@ -139,6 +139,20 @@ def test_what_looks_like_chance_comes_from_the_record():
     )
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "<% set(delta, alpha, charlie, bravo).toList() %>",
+        "<% set(delta, alpha).union(set(charlie, bravo)).toList() %>",
+        "<% list(delta, alpha, charlie, bravo).toSet().select($) %>",
+        "<% set(delta, alpha, charlie, bravo, echo).difference(set(echo)).toList() %>",
+        "<% set(delta, alpha, charlie).add(bravo).toList() %>",
+    ],
+)
+def test_sets_are_walked_in_one_order(text):
+    assert value(text) == ["alpha", "bravo", "charlie", "delta"]
+
+
 def test_finding_expressions():
     assert has_expression("a <% 1 %>")
     assert not has_expression("a < b % c")

@@ -23,7 +23,7 @@ MAY_IMPORT = {
 }
 IMPURE = {
     "aiohttp", "aiokafka", "asyncio", "chdb", "clickhouse_connect", "concurrent", "confluent_kafka",
-    "faust", "http", "mode", "multiprocessing", "os", "pathlib", "random", "requests", "secrets",
+    "faust", "http", "mode", "multiprocessing", "os", "pathlib", "requests", "secrets",
     "select", "socket", "subprocess", "tempfile", "threading", "time", "urllib",
 }  # fmt: skip
 CLOCKS = {"now", "utcnow", "today", "uuid1", "uuid4"}
@@ -93,6 +93,32 @@ def test_a_core_reads_no_clock_and_no_chance(core: str) -> None:
         and isinstance(node.value, ast.Name)
         and node.value.id in CLOCK_OWNERS
     ]
+    assert not guilty
+
+
+@pytest.mark.parametrize("core", PURE)
+def test_a_core_draws_only_from_what_it_was_given(core: str) -> None:
+    """``random.Random(SEED)`` is a function of its seed; anything else of ``random`` is chance."""
+    guilty = []
+    for path in MODULES:
+        if part(path) != core:
+            continue
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        seeded = {
+            id(node.func)
+            for node in ast.walk(tree)
+            if isinstance(node, ast.Call) and node.args and ast.unparse(node.func) == "random.Random"
+        }
+        guilty += [
+            f"{path.relative_to(PACKAGE)}:{node.lineno}"
+            for node in ast.walk(tree)
+            if (isinstance(node, ast.ImportFrom) and node.module == "random")
+            or (
+                isinstance(node, ast.Attribute)
+                and ast.unparse(node.value) == "random"
+                and id(node) not in seeded
+            )
+        ]
     assert not guilty
 
 

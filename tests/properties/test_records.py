@@ -67,9 +67,7 @@ alarms = maybe(
 )
 ops = st.sampled_from(["UPSERT", "DELETE"])
 records = st.one_of(
-    st.tuples(
-        st.just(checks.TOPOLOGY), maybe({**head, "op": ops, "entity": entities}, {"domain": names})
-    ),
+    st.tuples(st.just(checks.TOPOLOGY), maybe({**head, "op": ops, "entity": entities}, {"domain": names})),
     st.tuples(
         st.just(checks.TOPOLOGY), maybe({**head, "op": ops, "relationship": relationships}, {"domain": names})
     ),

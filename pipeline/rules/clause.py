@@ -59,6 +59,7 @@ class Clause:
         "rule",
         "scenario",
         "tests",
+        "types",
     )
 
     def __init__(
@@ -76,6 +77,7 @@ class Clause:
         self.reader: bool | None = None
         self.matches: dict[tuple[Vertex, ...], Match] = {}
         self.tests = tuple(tests(wants, values) for wants in pattern.wants)
+        self.types = tuple(wanted(wants, "type") for wants in pattern.wants)
         self.edges = tuple((edge.source, edge.label, edge.target) for edge in pattern.edges)
         self.absences = tuple(
             (absence.bound, absence.label, absence.outgoing, absence.other, tests(absence.wants, values))

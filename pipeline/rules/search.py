@@ -2,16 +2,20 @@
 
 The order in which a pattern's edges are walked is chosen as the search goes: always
 the edge whose known end has the fewest neighbours. So a hub with fifty thousand ports
-is entered through the port that has an alarm, not through the hub, wherever the
-pattern allows it.
+is entered through the port that has an alarm, not through the hub; where the hub itself
+changed, the search goes on from the rarest kind of vertex in the pattern.
 """
 
 from __future__ import annotations
+
+from collections.abc import Iterable
 
 from ..graph.vertex import Vertex, linked
 from .clause import Clause
 
 MAX_VISITS = 200_000
+# Above this many neighbours it is worth asking whether another vertex of the pattern is rarer.
+HUB = 64
 
 
 class Search:
@@ -74,16 +78,17 @@ class Search:
                 found.append(match)
             return True
         near, far = bind[best[0]], bind[best[2]]
-        if near is not None:
-            place, ends = best[2], (near.out or {})[best[1]]
-        else:
-            assert far is not None
-            place, ends = best[0], (far.into or {})[best[1]]
-        left.remove(best)
+        place = best[0] if near is None else best[2]
+        candidates: Iterable[Vertex] | None = None
+        if best_size > HUB:
+            place, candidates, best_size = self._rarest(clause, bind, place, best_size)
+        if candidates is None:
+            candidates = (near.out if near is not None else far.into)[best[1]]  # type: ignore[index, union-attr]
+            left.remove(best)
         rest = tuple(left)
         tests = clause.tests[place]
         self.visited += best_size
-        for vertex in ends:
+        for vertex in candidates:
             if not vertex.live or vertex in bind:
                 continue
             for test in tests:
@@ -95,3 +100,14 @@ class Search:
                     return False
                 bind[place] = None
         return True
+
+    def _rarest(
+        self, clause: Clause, bind: list[Vertex | None], place: int, size: int
+    ) -> tuple[int, Iterable[Vertex] | None, int]:
+        """A place whose whole type has fewer members than a hub has neighbours, if there is one."""
+        graph = next(vertex for vertex in bind if vertex is not None).graph
+        found: tuple[int, Iterable[Vertex] | None, int] = (place, None, size)
+        for number, type_ in enumerate(clause.types):
+            if bind[number] is None and type_ is not None and 2 * graph.size(type_) < found[2]:
+                found = number, graph.candidates(type_), graph.size(type_)
+        return found

@@ -227,3 +227,30 @@ scenarios:
         for target in range(8):
             lab.relate(f"n/{source}", "x", f"n/{target}")
     assert lab.shard.counters()["expansions_cut"]["rule"] > 0
+
+
+def test_a_hub_that_changes_is_searched_from_what_is_rare() -> None:
+    lab = Lab()
+    lab.rule(
+        """
+metadata: {version: 3, name: rule}
+entities:
+  switch: {type: switch, state: down}
+  port: {type: port}
+  a: {category: ALARM, type: nagios}
+scenarios:
+- condition: switch [has] port AND a [on] port
+  actions:
+  - raise_alarm: {target: port, alarm_name: cut off, severity: WARNING}
+"""
+    )
+    lab.entity("switch/s", state="up")
+    for number in range(300):
+        lab.entity(f"port/{number}")
+        lab.relate("switch/s", "has", f"port/{number}")
+    for number in range(3):
+        lab.alarm("x", f"port/{number}")
+    before = lab.shard.engine.search.visited
+    lab.entity("switch/s", state="down")
+    assert len(lab.announced()) == 3
+    assert lab.shard.engine.search.visited - before < 30

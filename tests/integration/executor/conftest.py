@@ -33,6 +33,8 @@ class Target:
 
     def __init__(self) -> None:
         self.called: Counter[str] = Counter()
+        self.headers: dict[str, dict[str, str]] = {}
+        self.heard: dict[str, tuple[str, str]] = {}
         self.delay = 1.0
         self.port = 0
         self._ready = threading.Event()
@@ -58,6 +60,8 @@ class Target:
     async def _serve(self) -> None:
         async def handle(request: web.Request) -> web.Response:
             self.called[request.path] += 1
+            self.headers[request.path] = dict(request.headers)
+            self.heard[request.path] = (request.headers.get("X-Own", ""), await request.text())
             if request.path.startswith("/slow/"):
                 await asyncio.sleep(self.delay)
             return web.json_response({"done": request.path})

@@ -23,7 +23,7 @@ async def run(*words: str, allow: tuple[str, ...] = (SH,), **given: Any) -> Any:
 
 
 def test_it_is_off_unless_the_program_is_allowed(go: Any) -> None:
-    with pytest.raises(ActionFailed, match="/bin/sh may not be run.*command_allow"):
+    with pytest.raises(ActionFailed, match=r"/bin/sh may not be run.*command_allow"):
         go(run(SH, "-c", "true", allow=()))
     with pytest.raises(ActionFailed, match="command_allow"):
         go(run("sh", "-c", "true"))
@@ -56,7 +56,7 @@ def test_another_status_is_an_error_that_carries_what_was_said(go: Any) -> None:
 
 def test_a_program_that_takes_too_long_is_ended_with_all_that_it_began(go: Any, tmp_path: Path) -> None:
     note = tmp_path / "pid"
-    with pytest.raises(ActionFailed, match="within 0.5 s.*outcome unknown"):
+    with pytest.raises(ActionFailed, match=r"within 0.5 s.*outcome unknown"):
         go(run(SH, "-c", f"sleep 60 & echo $! > {note}; wait", timeout=0.5))
     pid = int(note.read_text())
     end = time.monotonic() + 5

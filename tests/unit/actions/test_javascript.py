@@ -14,11 +14,11 @@ from pipeline.actions.declaration import Context
 from pipeline.errors import ActionFailed, InvalidInput
 
 
-async def run(script: str, given: Any = None, timeout: float = 5, context: Context | None = None) -> Any:
+async def run(script: str, given: Any = None, seconds: float = 5, context: Context | None = None) -> Any:
     own = context or Context()
     try:
         return await registry.find("std.js").run(
-            own, {"script": script, "context": given, "timeout": timeout}
+            own, {"script": script, "context": given, "timeout": seconds}
         )
     finally:
         if context is None:
@@ -75,12 +75,12 @@ def test_both_of_mistral_s_names_are_the_same(go: Any) -> None:
 )
 def test_a_script_that_fails_or_meets_a_limit_says_so(go: Any, script: str, message: str) -> None:
     with pytest.raises(ActionFailed, match=message):
-        go(run(script, timeout=0.3))
+        go(run(script, seconds=0.3))
 
 
 def test_other_actions_go_on_while_a_script_spins(go: Any) -> None:
     async def body() -> float:
-        spinning = asyncio.create_task(run("while (true) {}", timeout=0.5))
+        spinning = asyncio.create_task(run("while (true) {}", seconds=0.5))
         longest, last = 0.0, time.monotonic()
         while not spinning.done():
             await asyncio.sleep(0.005)
@@ -105,7 +105,7 @@ def test_one_process_serves_many_scripts_and_none_sees_another(go: Any) -> None:
             ]
             assert context.clients.opened["javascript"].idle[0].pid == first
             with pytest.raises(ActionFailed):
-                await run("while (true) {}", timeout=0.1, context=context)
+                await run("while (true) {}", seconds=0.1, context=context)
             assert context.clients.opened["javascript"].idle == []
             assert await run("return 3", context=context) == 3
         finally:
@@ -121,7 +121,7 @@ def test_one_process_serves_many_scripts_and_none_sees_another(go: Any) -> None:
 def test_a_cancelled_script_ends_with_its_process(go: Any) -> None:
     async def body() -> None:
         context = Context()
-        running = asyncio.create_task(run("while (true) {}", timeout=60, context=context))
+        running = asyncio.create_task(run("while (true) {}", seconds=60, context=context))
         await asyncio.sleep(0.3)
         running.cancel()
         with pytest.raises(asyncio.CancelledError):
@@ -149,8 +149,8 @@ def test_an_engine_that_ignores_its_limits_is_ended_from_outside(
     stubborn.write_text("import sys, time\nsys.stdin.readline()\ntime.sleep(60)\n")
     monkeypatch.setattr(javascript, "CHILD", stubborn)
     monkeypatch.setattr(javascript, "STARTING", 0.2)
-    with pytest.raises(ActionFailed, match="did not end within 0.1 s"):
-        go(run("return 1", timeout=0.1))
+    with pytest.raises(ActionFailed, match=r"did not end within 0.1 s"):
+        go(run("return 1", seconds=0.1))
     stubborn.write_text("import sys\nsys.stdin.readline()\n")
     with pytest.raises(ActionFailed, match="ended before it had a result"):
         go(run("return 1"))
@@ -159,4 +159,4 @@ def test_an_engine_that_ignores_its_limits_is_ended_from_outside(
 @pytest.mark.parametrize("timeout", [0, -1, 61])
 def test_the_limit_has_limits(go: Any, timeout: float) -> None:
     with pytest.raises(InvalidInput, match="`timeout`"):
-        go(run("return 1", timeout=timeout))
+        go(run("return 1", seconds=timeout))

@@ -8,7 +8,7 @@ import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import asyncssh
 import pytest
@@ -27,7 +27,7 @@ USER_KEY = asyncssh.generate_private_key("ssh-ed25519")
 class Guard(asyncssh.SSHServer):
     """Admits ``ops`` by password or key; ``through`` remembers where connections were passed on to."""
 
-    through: list[tuple[str, int]] = []
+    through: ClassVar[list[tuple[str, int]]] = []
 
     def begin_auth(self, username: str) -> bool:
         return True

@@ -21,13 +21,15 @@ SUFFIXES = (".yaml", ".yml", ".avsc")
 @dataclass(slots=True)
 class Checked:
     """One file: its kind by content, the name under which it goes live, what is wrong with it,
-    and the definition that it makes when it is one and nothing is."""
+    and the definition that it makes when it is one and nothing is. ``content`` is what was
+    read: a rule's template, or what a playbook holds."""
 
     path: str
     kind: str = "unknown"
     name: str = ""
     findings: list[Finding] = field(default_factory=list)
     definition: Definition | None = None
+    content: Any = None
 
     @property
     def accepted(self) -> bool:
@@ -66,6 +68,7 @@ def check_files(
     """Every file, checked; rules also against each other (includes, circles through NOT),
     and against ``live``, the definitions among which they are to stand."""
     files = [_read(path) for path in find(paths)]
+    live = list(live)
     rules = [
         (checked, document) for checked, document in files if checked.kind in _RULES and document is not None
     ]
@@ -74,6 +77,7 @@ def check_files(
     for checked, document in files:
         if document is not None and checked.kind not in _RULES:
             _CHECKS[checked.kind](checked, document)
+    _check_starts(rules, [checked for checked, _ in files if checked.kind == "playbook"], live)
     checked_files = [checked for checked, _ in files]
     _check_names(checked_files)
     return checked_files
@@ -141,6 +145,7 @@ def _check_rules(
             checked.findings += _found(error)
             continue
         checked.findings += warnings
+        checked.content = template
         if template.kind == "definition":
             included[template.name] = template
         declared = document.value.get("parameters")
@@ -190,6 +195,20 @@ def _check_together(files: list[tuple[Checked, Document]], live: Iterable[Defini
             checked.definition = None
 
 
+def _check_starts(
+    rules: list[tuple[Checked, Document]], playbooks: list[Checked], live: Iterable[Definition]
+) -> None:
+    """Rules beside playbooks, where there are both: alone they cannot tell what they start."""
+    from . import starts
+
+    if not rules:
+        return
+    known = starts.known([one.content for one in playbooks if one.content is not None], live)
+    for checked, document in rules:
+        if known and checked.content is not None:
+            checked.findings += starts.check(checked.content, document, known)
+
+
 def _check_playbook(checked: Checked, document: Document) -> None:
     from .workflow import definition
 
@@ -197,7 +216,8 @@ def _check_playbook(checked: Checked, document: Document) -> None:
     names = [str(name) for name in value if name not in ("version", "name", "description", "tags")]
     book = value.get("name")
     checked.name = book if isinstance(book, str) else names[0] if len(names) == 1 else Path(checked.path).stem
-    checked.findings += definition.check(document)
+    checked.content, findings = definition.parse(document)
+    checked.findings += findings
     if checked.accepted:
         checked.definition = Definition("WORKFLOW", checked.name, document.text, checked.path)
 

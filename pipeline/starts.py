@@ -1,0 +1,56 @@
+"""What rules start, beside the playbooks that there are: names that nobody has, inputs left out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from difflib import get_close_matches
+from typing import TYPE_CHECKING
+
+from .document import Document, Finding
+from .errors import InvalidDocument
+from .events import Definition
+
+if TYPE_CHECKING:
+    from .rules.template import Template
+    from .workflow.model import Content, WorkflowDefinition
+
+
+def known(contents: Iterable[Content], live: Iterable[Definition]) -> dict[str, WorkflowDefinition]:
+    """The workflows by name: those live, and those of playbooks at hand."""
+    found: dict[str, WorkflowDefinition] = {}
+    for definition in live:
+        if definition.kind == "WORKFLOW":
+            from .workflow.definition import content_of
+
+            try:
+                found |= {one.name: one for one in content_of(definition.text).workflows}
+            except InvalidDocument:
+                continue
+    for content in contents:
+        found |= {one.name: one for one in content.workflows}
+    return found
+
+
+def check(
+    template: Template, document: Document, workflows: Mapping[str, WorkflowDefinition]
+) -> Iterator[Finding]:
+    """Warnings about the workflow actions of ``template`` that could only end in ERROR."""
+    for scenario in template.scenarios:
+        for action in scenario.actions:
+            # A name that comes from an attribute is known only when the rule fires.
+            if not isinstance(action.workflow, str):
+                continue
+            found = workflows.get(action.workflow)
+            if found is None:
+                close = get_close_matches(action.workflow, workflows, 1)
+                hint = f"did you mean {close[0]!r}?" if close else f"there are {', '.join(sorted(workflows))}"
+                message = f"there is no workflow {action.workflow!r}; {hint}"
+                yield document.finding("workflow-unknown", message, *action.place, level="warning")
+                continue
+            given = action.input if isinstance(action.input, Mapping) else {}
+            missing = [one.name for one in found.input if not one.optional and one.name not in given]
+            extra = sorted(given.keys() - {one.name for one in found.input})
+            for names, fault in ((missing, "needs the input"), (extra, "has no input")):
+                if names:
+                    message = f"the workflow {found.name!r} {fault} {', '.join(names)}"
+                    yield document.finding("workflow-input", message, *action.place, level="warning")

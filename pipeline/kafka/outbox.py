@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
-from confluent_kafka import KafkaError, Message, Producer
+from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
 from ..codec import CONFLUENT
 from ..errors import CheckpointFailed, InvalidRecord
@@ -55,6 +56,11 @@ class KafkaOutbox:
     limit: int = client.MAX_RECORD
     produced: int = 0
     _fixed: dict[tuple[str, bool], Headers] = field(default_factory=dict)
+
+    def meet(self, timeout: float = 5.0) -> None:
+        """Asks where all topics are: else the first record to each waits for that, up to 0.15 s."""
+        with suppress(KafkaException):  # A broker that is away is met later.
+            self.producer.list_topics(timeout=timeout)
 
     def send(self, outputs: list[Output], batch: Batch) -> None:
         """Raises ``InvalidRecord`` before the first is produced, if one cannot be encoded or is too large."""

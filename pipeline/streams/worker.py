@@ -73,6 +73,7 @@ async def work(role: Role, worker: Worker, stop: asyncio.Event) -> None:
     app = application(member)
     attach(app, host, _end)
     status = Batch()
+    await asyncio.to_thread(outbox.meet)
     counters = _seldom(COUNTERS_EVERY, host.counters)
     await app.start()
     chores = [

@@ -58,7 +58,7 @@ def value_files(given: Path | None) -> list[Path]:
 
     if given is not None:
         return [given]
-    place = shipped("rules") / "values"
+    place = shipped("infra") / "values"
     return [place] if place.is_dir() else []
 
 

@@ -91,11 +91,19 @@ class RuleSet:
         """The value mappings in force."""
         types: dict[str, TypeValues] = {}
         for rule in self.values.values():
-            try:
-                types[rule.name] = parse_values(rule.name, rule.definition.text, rule.definition.path)
-            except InvalidDocument as error:
-                undo.set(rule, "error", str(error))
+            if rule.basis is None:
+                self._parse_values(undo, rule)
+            if isinstance(rule.basis, TypeValues):
+                types[rule.name] = rule.basis
         return Values(types)
+
+    def _parse_values(self, undo: Undo, rule: Rule) -> None:
+        definition = rule.definition
+        try:
+            undo.set(rule, "basis", parse_values(rule.name, definition.text, definition.path or "-"))
+        except InvalidDocument as error:
+            undo.set(rule, "basis", "refused")
+            undo.set(rule, "error", str(error))
 
     def _read(self, undo: Undo) -> None:
         """Parses every rule that is new or whose includes or equivalences changed."""

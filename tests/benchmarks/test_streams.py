@@ -81,7 +81,11 @@ def measure(command: list[str], directory: Path, done: Callable[[], int], goal: 
             time.sleep(0.25)
     finally:
         process.terminate()
-        process.wait(20)
+        try:
+            process.wait(20)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait(10)
 
 
 @pytest.mark.slow

@@ -16,13 +16,13 @@ from yaql.language import contexts, utils
 from pipeline.errors import ExpressionError
 from pipeline.times import EPOCH
 
-from . import yaql_regex, yaql_sets
+from . import yaql_bounds, yaql_regex, yaql_sets
 from .functions import FUNCTIONS
 from .scope import Scope, View
 
 STEPS = 50_000
 LONGEST = 100_000
-MEMORY = 64 * 1024 * 1024
+MEMORY = 8 * 1024 * 1024
 
 
 class Frozen(Mapping[str, Any]):
@@ -103,9 +103,15 @@ def base() -> Any:
     yaql_regex.register(context)
     context = context.create_child_context()
     yaql_sets.register(context)
+    yaql_bounds.register(context)
     for name, function in _mistral().items():
         context.register_function(function, name=name)
-    own: dict[str, Callable[..., Any]] = {"now": _now, "random": _random, "randomInteger": _randint}
+    own: dict[str, Callable[..., Any]] = {
+        "now": _now,
+        "localtz": _localtz,
+        "random": _random,
+        "randomInteger": _randint,
+    }
     for name, function in own.items():
         context.register_function(function, name=name, exclusive=True)
     return context
@@ -148,6 +154,11 @@ def _call(name: str, context: Any, *arguments: Any) -> Any:
 
 def _now(context, utc=None):  # type: ignore[no-untyped-def]
     return EPOCH + timedelta(microseconds=context["$__scope"].seed.time)
+
+
+def _localtz(context):  # type: ignore[no-untyped-def]
+    # Where the machine stands is no part of the record.
+    return timedelta(0)
 
 
 def _random(context):  # type: ignore[no-untyped-def]

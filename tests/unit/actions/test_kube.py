@@ -72,9 +72,7 @@ class Api:
 
     def _collection(self, request: web.Request, kind: str, space: str | None, body: Any) -> web.Response:
         if request.method == "POST":
-            return web.json_response(
-                self.put(kind, body["metadata"]["name"], spec=body["spec"]), status=201
-            )
+            return web.json_response(self.put(kind, body["metadata"]["name"], spec=body["spec"]), status=201)
         items = list(self.kept.get(kind, {}).values())
         for selector in request.query.get("fieldSelector", "").split(","):
             field, _, value = selector.partition("=")

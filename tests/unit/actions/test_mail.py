@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+import base64
+import datetime
 import email
 import email.policy
+import ipaddress
+import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from email.message import EmailMessage
+from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
 
 from pipeline.actions import registry
 from pipeline.actions.declaration import Call, Context
@@ -26,6 +35,8 @@ class Mailbox:
         self.recipients: list[str] = []
         self.greeting = b"220 mail\r\n"
         self.silent = False
+        self.tls: ssl.SSLContext | None = None
+        self.secured = False
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(self.greeting)
@@ -44,6 +55,17 @@ class Mailbox:
                 self.letters.append(email.message_from_bytes(data, policy=email.policy.default))  # type: ignore[arg-type]
                 if self.silent:
                     await asyncio.sleep(30)
+            elif verb == "EHLO":
+                offered = b"250-STARTTLS\r\n" if self.tls and not self.secured else b""
+                answer = b"250-mail\r\n" + offered + b"250 AUTH PLAIN\r\n"
+            elif verb == "AUTH":
+                answer = b"235 welcome\r\n"
+            elif verb == "STARTTLS":
+                writer.write(b"220 go on\r\n")
+                await writer.drain()
+                await writer.start_tls(self.tls)  # type: ignore[arg-type]
+                self.secured = True
+                continue
             elif verb == "QUIT":
                 answer = b"221 bye\r\n"
             writer.write(answer)
@@ -103,6 +125,51 @@ def test_a_password_is_not_sent_in_the_clear(go: Any) -> None:
     assert not any("AUTH" in line or "hush" in line for line in box.commands)
 
 
+def test_a_password_is_sent_once_the_line_is_encrypted(
+    go: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    certificate, key = certified(tmp_path)
+
+    async def body() -> Mailbox:
+        async with mailbox() as (box, port):
+            box.tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+            box.tls.load_cert_chain(certificate, key)
+            # Nobody vouches for this server yet.
+            with pytest.raises(ActionFailed, match="CERTIFICATE_VERIFY_FAILED"):
+                await send(port, smtp_password="hush-hush")
+            assert not any("AUTH" in line for line in box.commands)
+            box.secured = False
+            monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+            await send(port, smtp_password="hush-hush", smtp_user="ops")
+            return box
+
+    box = go(body())
+    assert len(box.letters) == 1
+    said = next(line for line in box.commands if line.startswith("AUTH PLAIN "))
+    assert base64.b64decode(said.split(" ")[2]) == b"\0ops\0hush-hush"
+
+
+def certified(directory: Path) -> tuple[Path, Path]:
+    """A certificate for 127.0.0.1 that vouches for itself, and its key."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "mail")])
+    now = datetime.datetime.now(datetime.UTC)
+    place = x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))])
+    made = (
+        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+        .not_valid_before(now - datetime.timedelta(days=1))
+        .not_valid_after(now + datetime.timedelta(days=1))
+        .add_extension(place, critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    pem = serialization.Encoding.PEM
+    (directory / "cert.pem").write_bytes(made.public_bytes(pem))
+    form, none = serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    (directory / "key.pem").write_bytes(key.private_bytes(pem, form, none))
+    return directory / "cert.pem", directory / "key.pem"
+
+
 def test_who_was_refused_is_said(go: Any) -> None:
     async def body() -> Mailbox:
         async with mailbox() as (box, port):
@@ -136,8 +203,9 @@ def test_what_goes_wrong_says_whether_it_may_have_been_sent(go: Any) -> None:
 def test_a_mail_server_on_this_machine_must_be_allowed(go: Any) -> None:
     async def body() -> Mailbox:
         async with mailbox() as (box, port):
-            with pytest.raises(ActionFailed, match="http_allow"):
-                await send(port, allow=False)
+            for name in ("127.0.0.1", "localhost"):
+                with pytest.raises(ActionFailed, match="http_allow"):
+                    await send(port, allow=False, smtp_server=f"{name}:{port}")
             return box
 
     assert go(body()).commands == []

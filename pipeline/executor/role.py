@@ -15,7 +15,7 @@ from importlib import import_module
 from typing import Any
 from uuid import uuid4
 
-from ..actions import secrets
+from ..actions import registry, secrets
 from ..actions.declaration import Context
 from ..actions.vault import Vault
 from ..errors import BrokerUnavailable
@@ -109,6 +109,7 @@ async def execute(options: Options, stop: asyncio.Event) -> None:
                 reading = _thread(desk, desk.intake.run, "intake")
                 # Its import takes long enough to be felt by whatever runs when the first request is made.
                 await asyncio.to_thread(import_module, "pipeline.actions.http")
+                await asyncio.to_thread(registry.names)
                 await _first(desk, stop)
             await _finish(desk, options, reading)
         finally:

@@ -65,6 +65,9 @@ def test_an_unknown_variable_is_named_with_the_nearest() -> None:
         ("api: 127.0.0.1:80", "URL"),
         ("http_allow: [localhost]", "HOST:PORT"),
         ("rules: 3", "directory"),
+        ("secrets: vault", "env:PREFIX, file:PATH or command:PROGRAM"),
+        ("command_allow: [ls]", "full path"),
+        ("topic_allow: 'a b'", "topic"),
         ("kafka: true", "text"),
     ],
 )
@@ -88,6 +91,19 @@ def test_relative_paths_count_from_the_file_or_the_current_directory(tmp_path: P
     assert loaded.rules == (tmp_path / "etc" / "a", Path("/b"))
     assert loaded.data == tmp_path / "etc" / "d"
     assert loaded.playbooks == (tmp_path / "p",)
+
+
+def test_where_secrets_lie_counts_from_the_file_that_says_so(tmp_path: Path) -> None:
+    (tmp_path / "etc").mkdir()
+    lines = ("secrets: 'file:keys'", "ssh_known_hosts: hosts", "clouds: c.yaml", "command_allow: /bin/ls")
+    (tmp_path / "etc" / "own.yaml").write_text("\n".join(lines))
+    loaded = load(flags("--config", "etc/own.yaml"), {})
+    assert loaded.secrets == f"file:{tmp_path}/etc/keys"
+    assert loaded.ssh_known_hosts == f"{tmp_path}/etc/hosts"
+    assert (loaded.clouds, loaded.command_allow) == (tmp_path / "etc" / "c.yaml", ("/bin/ls",))
+    assert load(None, {"FAULTLINE_SSH_KNOWN_HOSTS": "any"}).ssh_known_hosts == "any"
+    child = load(None, configuration.environment(loaded))
+    assert (child.secrets, child.command_allow) == (loaded.secrets, loaded.command_allow)
 
 
 def test_secrets_are_masked_also_within_a_dsn() -> None:

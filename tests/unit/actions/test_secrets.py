@@ -147,7 +147,7 @@ def test_an_error_that_quotes_a_secret_is_masked_and_so_is_the_log(
             raise ActionFailed(f"wrong: {password}", details={"tried": [password]})
         raise RuntimeError(f"cannot use {password}")
 
-    monkeypatch.setattr(registry, "SHIPPED", {**registry.SHIPPED, leak.name: leak})
+    monkeypatch.setattr(registry, "installed", lambda: {leak.name: leak})
     context = Context(vault=vault(tmp_path, a=HUSH))
     caplog.handler.addFilter(Masking(context.vault))
     by_name = {"password": {"secret": "a"}}
@@ -194,7 +194,7 @@ def test_what_the_execution_says_once_goes_to_the_actions_that_take_it(
     async def where(context: Context, cloud: str | None = None) -> Any:
         return [cloud, context.call.execution, context.call.action]
 
-    monkeypatch.setattr(registry, "SHIPPED", {**registry.SHIPPED, where.name: where})
+    monkeypatch.setattr(registry, "installed", lambda: {where.name: where})
     named = {"cloud": "prod", "cluster": "k"}
     assert go(perform(Context(), work("ours.where", defaults=named))).result == ["prod", "e-1", "a-1"]
     own = go(perform(Context(), work("ours.where", defaults=named, input={"cloud": "test"})))

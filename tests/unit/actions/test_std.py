@@ -89,6 +89,17 @@ def test_actions_of_installed_packages_are_found(monkeypatch: pytest.MonkeyPatch
         registry.installed.cache_clear()
 
 
+def test_every_action_says_what_it_is_and_what_it_does_outside() -> None:
+    names = registry.names()
+    assert len(names) == len(set(names)) > 150
+    for name in names:
+        found = registry.find(name)
+        assert found.name == name
+        assert found.summary.endswith((".", ".``"))
+        assert found.effect_of({}) in ("none", "reads", "changes")
+        assert all(isinstance(key, str) for key in found.inputs)
+
+
 def test_an_action_must_not_hold_up_others() -> None:
     with pytest.raises(TypeError, match="async def"):
         action("ours.slow", "none")(lambda context: None)  # type: ignore[arg-type,return-value]
@@ -106,6 +117,13 @@ def test_an_action_must_not_hold_up_others() -> None:
         ("nova.servers_list", {}, True),
         ("nova.servers_migrate", {"server": "vm"}, False),
         ("nova.servers_confirm_resize", {"server": "vm"}, False),
+        ("std.js", {"script": ""}, True),
+        ("std.mistral_http", {"url": "u"}, False),
+        ("std.email", {}, False),
+        ("std.ssh", {}, False),
+        ("std.ssh_proxied", {}, False),
+        ("std.command", {}, False),
+        ("kafka.produce", {}, False),
         ("ours.unheard_of", {}, True),
     ],
 )

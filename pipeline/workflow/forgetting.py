@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from .records import ENDED, SUCCESS
 from .step import Step
-from .store import ENDED_KEY, MOST_REMEMBERED, REMEMBERED, RETAINED, VALUE_KEY, Live
+from .store import ENDED_KEY, MOST_REMEMBERED, MOST_RETAINED, REMEMBERED, RETAINED, VALUE_KEY, Live
 
 
 def forget(step: Step, live: Live, ending: bool = False) -> None:
@@ -69,7 +69,7 @@ def release(step: Step, revision: str) -> None:
 
 
 def purge(step: Step) -> None:
-    """Forgets what has been kept long enough by the time of this record."""
+    """Forgets what has been kept long enough by the time of this record; of too much, the oldest."""
     store = step.store
     gone: dict[str, int] = {}
     for execution, until in store.ended.items():
@@ -81,7 +81,7 @@ def purge(step: Step) -> None:
         step.keys.append(f"{ENDED_KEY}{execution}")
     if gone:
         step.undoing.append(lambda: setattr(store, "ended", {**gone, **store.ended}))
-    while store.forgetting and store.forgetting[0][0] <= step.time:
+    while store.forgetting and (store.forgetting[0][0] <= step.time or len(store.forgetting) > MOST_RETAINED):
         when, execution = store.pop_forgetting()
         step.undoing.append(lambda when=when, execution=execution: store.forget_at(when, execution))  # type: ignore[misc]
         live = store.lives.get(execution)

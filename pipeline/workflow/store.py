@@ -30,17 +30,10 @@ DAY = 86_400 * 1_000_000
 REMEMBERED = 30 * DAY
 RETAINED = 7 * DAY
 MOST_REMEMBERED = 500_000
+MOST_RETAINED = 20_000
 
 ENDED_KEY = "ended/"
 VALUE_KEY = "value/"
-
-KINDS: dict[str, type[Record]] = {
-    "execution": Execution,
-    "task": Task,
-    "items": Chunk,
-    "document": Document,
-    "revision": Revision,
-}
 
 
 class Live:
@@ -147,22 +140,26 @@ class Store:
 
     def load(self, key: str, value: bytes) -> None:
         """Takes back one record. Raises ``CheckpointFailed`` when it is of a newer version."""
-        version = msgspec.json.decode(value, type=_Versioned).v
+        kind, _, rest = key.partition("/")
+        try:
+            record = DECODERS[kind].decode(value)
+            version = record.v
+        except msgspec.DecodeError:
+            version = msgspec.json.decode(value, type=_Versioned).v
+            if version <= VERSION:
+                raise
         if version > VERSION:
             raise CheckpointFailed(
                 f"{key} was written by a newer Faultline (format {version}, this one reads {VERSION}); "
                 "start the newer one"
             )
-        kind, _, rest = key.partition("/")
-        if key.startswith(VALUE_KEY):
+        if kind == "ended":
+            self.ended[rest] = record.until
+            return
+        if kind == "value":
             execution, _, digest = rest.partition("/")
-            kept = bytes(msgspec.json.decode(value, type=_Kept).value)
-            self.loading_values.setdefault(execution, {})[digest] = kept
+            self.loading_values.setdefault(execution, {})[digest] = bytes(record.value)
             return
-        if key.startswith(ENDED_KEY):
-            self.ended[rest] = msgspec.json.decode(value, type=Ended).until
-            return
-        record = msgspec.json.decode(value, type=KINDS[kind])
         if isinstance(record, Execution):
             # Its definition may not have been loaded yet; restored() finds it.
             self.lives[record.id] = Live(record, UNKNOWN)
@@ -290,6 +287,21 @@ class _Versioned(msgspec.Struct):
 
 class _Kept(msgspec.Struct):
     value: msgspec.Raw
+    v: int = VERSION
+
+
+DECODERS: dict[str, msgspec.json.Decoder[Any]] = {
+    kind: msgspec.json.Decoder(type_)
+    for kind, type_ in {
+        "execution": Execution,
+        "task": Task,
+        "items": Chunk,
+        "document": Document,
+        "revision": Revision,
+        "ended": Ended,
+        "value": _Kept,
+    }.items()
+}
 
 
 UNKNOWN = WorkflowDefinition("", "", None, "direct", (), None, None, {}, {}, {})

@@ -191,7 +191,9 @@ def _check_together(files: list[tuple[Checked, Document]], live: Iterable[Defini
     for checked, document in files:
         rule = rules.rules.get(checked.name)
         if checked.definition is not None and rule is not None and rule.error:
-            checked.findings.append(document.finding("negative-cycle", rule.error, "metadata", "name"))
+            checked.findings.append(
+                document.finding(_together_code(rule.error), rule.error, "metadata", "name")
+            )
             checked.definition = None
 
 
@@ -207,6 +209,10 @@ def _check_starts(
     for checked, document in rules:
         if known and checked.content is not None:
             checked.findings += starts.check(checked.content, document, known)
+
+
+def _together_code(error: str) -> str:
+    return "equivalence-twice" if "equivalence" in error else "negative-cycle"
 
 
 def _check_playbook(checked: Checked, document: Document) -> None:

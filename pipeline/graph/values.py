@@ -39,6 +39,14 @@ class Values:
             return SEVERITIES.get(word.upper(), (0, UNKNOWN))
         return known.words.get(word.upper()) or SEVERITIES.get(word.upper(), (0, UNKNOWN))
 
+    def unknown(self, type_: str, state: str | None, severity: str | None) -> str | None:
+        """The word, if it is one that no mapping and no built-in list knows."""
+        if state is not None and self.state(type_, state) == (0, UNKNOWN):
+            return state
+        if severity and self.severity(type_, severity) == (0, UNKNOWN):
+            return severity
+        return None
+
     def state(self, type_: str, word: str) -> tuple[int, str]:
         """Priority and operational state of ``word``; (0, "N/A") when it is unknown."""
         known = self.types.get(type_)

@@ -2,24 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from ..document import Step
 from .clause import REGEX, attributes
 from .condition import ConditionError, Link, names
 from .notes import Notes
 from .pattern import Pattern, PatternError, patterns
-from .properties import canonical, compiles
+from .properties import compiles
 from .template import CAUSE, MARK_DOWN, RAISE, SET_STATE, WORKFLOW, Action, Scenario, Template
 
 # (missing, unknown) by the field's name: the status codes that Vitrage gives.
 _ENDS = {"target": ("10100", "10101"), "source": ("10102", "10103"), "causing_alarm": ("10107", "10107")}
 
 
-def check_entities(notes: Notes, template: Template, *place: Step) -> None:
+def check_regex(notes: Notes, properties: Mapping[str, str], place: tuple[Step, ...]) -> None:
     """Refuses regular expressions that cannot be compiled."""
-    for name, properties in template.entities.items():
-        for key, value in properties.items():
-            if key.endswith(REGEX) and not compiles(value):
-                notes.add("47", f"{key}: {value!r} is not a regular expression", *place, name, key)
+    for key, value in properties.items():
+        if key.endswith(REGEX) and not compiles(value):
+            notes.add(
+                "47",
+                f"{key}: {value!r} is not a regular expression (of RE2: no lookaround, no backreferences)",
+                *place,
+                key,
+            )
 
 
 def check_scenario(notes: Notes, template: Template, scenario: Scenario) -> None:
@@ -27,7 +33,8 @@ def check_scenario(notes: Notes, template: Template, scenario: Scenario) -> None
     at = (*scenario.place, "condition")
     unknown = [name for name in _used(template, scenario) if name not in template.entities]
     for name in unknown:
-        notes.add("10200", f"{name!r} in the condition is no entity of this template", *at)
+        code = "10200" if template.version == 3 else "3"
+        notes.add(code, f"{name!r} in the condition is no entity of this template", *at)
     found: list[Pattern] = []
     if not unknown:
         try:
@@ -60,6 +67,11 @@ def _check_action(notes: Notes, template: Template, action: Action, found: list[
         _end(notes, template, action, "target", action.target, needed)
     if kind == CAUSE:
         _end(notes, template, action, "source", action.source, needed)
+    if kind == CAUSE and template.version < 3:
+        for name in (action.source, action.target):
+            category = template.entities.get(name or "", {}).get("category", "ALARM")
+            if category != "ALARM":
+                notes.add("132", f"{name} is a {category}: only an alarm causes an alarm", *action.place)
     if kind == RAISE and action.causing is not None:
         _end(notes, template, action, "causing_alarm", action.causing, needed)
     if kind == RAISE and not action.name:
@@ -96,13 +108,10 @@ def _check_action(notes: Notes, template: Template, action: Action, found: list[
 def _end(
     notes: Notes, template: Template, action: Action, field: str, name: object, needed: list[tuple[str, str]]
 ) -> None:
-    missing, unknown = _ENDS[field]
+    missing, unknown = _ENDS[field] if template.version == 3 else ("124", "3")
     if not isinstance(name, str) or not name:
         notes.add(missing, f"{action.kind} needs a `{field}`", *action.place)
     elif name not in template.entities:
         notes.add(unknown, f"{field} {name!r} is no entity of this template", *action.place, field)
     else:
         needed.append((field, name))
-
-
-__all__ = ["canonical", "check_entities", "check_scenario"]

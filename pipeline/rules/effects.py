@@ -106,19 +106,25 @@ def _wanted(
     kind = action.kind
     if kind == RAISE:
         assert action.target is not None
-        fact = alarm_fact(step, facts, word(action.name), bound[action.target])
+        name = word(action.name)
+        if not name:
+            # get_attr found no such property: an alarm without a name is none.
+            return []
+        fact = alarm_fact(step, facts, name, bound[action.target])
         wanted: list[tuple[Fact, str]] = [(fact, same(word(action.severity)))]
         if action.causing is not None:
             wanted.append((_cause(step, facts, bound[action.causing], fact.vertex), ""))
         return wanted
     if kind == SET_STATE:
         assert action.target is not None
-        target = bound[action.target]
+        target, wanted_state = bound[action.target], word(action.state)
+        if not wanted_state:
+            return []
         state = facts.states.get(target)
         if state is None:
             state = StateFact(target)
             step.undo.put(facts.states, target, state)
-        return [(state, same(word(action.state)))]
+        return [(state, same(wanted_state))]
     if kind == MARK_DOWN:
         assert action.target is not None
         target = bound[action.target]

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from ..document import Step
-from .checks import check_scenario
+from .checks import check_regex, check_scenario
 from .condition import ConditionError, parse
 from .notes import Notes
 from .template import CAUSE, MARK_DOWN, RAISE, SET_STATE, WORKFLOW, Action, Relation, Scenario, Template
@@ -94,7 +94,11 @@ def _definitions(
         if not all(isinstance(text, str) for text in entity.values()):
             notes.add("4", f"entity {name}: properties are words", *place)
             continue
-        if name in own:
+        category = entity.get("category", entity.get("vitrage_category", "RESOURCE"))
+        if category not in ("RESOURCE", "ALARM"):
+            notes.add("45", f"entity {name}: category {category!r} is neither RESOURCE nor ALARM", *place)
+        check_regex(notes, entity, (*place, "entity"))
+        if name in own or name in entities or name in relationships:
             notes.add("2", f"template_id {name} stands twice", *place)
         own.add(name)
         entities[name] = {str(key): text for key, text in entity.items() if key != "template_id"}
@@ -115,11 +119,13 @@ def _definitions(
         ends = {}
         for field, code in (("source", "102"), ("target", "103")):
             end = link.get(field)
-            if not isinstance(end, str) or end not in entities:
-                notes.add(code, f"relationship {name}: {field} {end!r} is no entity of this template", *place)
+            if not isinstance(end, str):
+                notes.add(code, f"relationship {name} needs a `{field}`", *place)
+            elif end not in entities:
+                notes.add("3", f"relationship {name}: {field} {end!r} is no entity of this template", *place)
             else:
                 ends[field] = end
-        if name in own:
+        if name in own or name in entities or name in relationships:
             notes.add("2", f"template_id {name} stands twice", *place)
         own.add(name)
         if len(ends) == 2:
@@ -184,4 +190,6 @@ def _action(
         # Version 1 writes the workflow's inputs beside its name.
         inputs = {key: value for key, value in properties.items() if key != "workflow"}
         fields = {"workflow": properties.get("workflow"), "input": inputs}
+    elif kind == WORKFLOW and properties.keys() - {"workflow", "input"}:
+        notes.add("136", "the workflow's inputs stand under `input`", *place, "properties")
     return flat(kind, fields, place)

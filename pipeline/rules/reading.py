@@ -11,6 +11,7 @@ from ..document import Finding, Step, read
 from ..errors import InvalidDocument
 from . import legacy, version3
 from .notes import Notes
+from .properties import canonical
 from .template import Kind, Template
 
 _PARAM = re.compile(r"get_param\(([^()]*)\)")
@@ -41,6 +42,10 @@ def parse(
     if not isinstance(value, dict) or not is_template(value):
         notes.add("4", "a template has `scenarios`, `equivalences` or `definitions`")
         raise InvalidDocument(list(notes.findings))
+    metadata = value.get("metadata")
+    first = isinstance(metadata, dict) and metadata.get("version", "1") == "1"
+    if first and ("parameters" in value or "get_param" in text):
+        notes.add("160", "parameters and get_param need version 2 or 3", "parameters")
     value = _filled(notes, value, dict(parameters or {}))
     kind: Kind = (
         "standard" if "scenarios" in value else "equivalence" if "equivalences" in value else "definition"
@@ -150,6 +155,7 @@ def _filled(notes: Notes, value: dict[str, Any], given: dict[str, str]) -> dict[
 
 def _equivalences(notes: Notes, value: dict[str, Any]) -> tuple[tuple[dict[str, str], ...], ...]:
     groups: list[tuple[dict[str, str], ...]] = []
+    seen: set[frozenset[tuple[str, str]]] = set()
     listed = value.get("equivalences")
     if not isinstance(listed, list):
         notes.add("4", "`equivalences` is a list", "equivalences")
@@ -157,9 +163,11 @@ def _equivalences(notes: Notes, value: dict[str, Any]) -> tuple[tuple[dict[str, 
     for index, item in enumerate(listed):
         place: tuple[Step, ...] = ("equivalences", index, "equivalence")
         members = item.get("equivalence") if isinstance(item, dict) else None
-        if not isinstance(members, list) or len(members) < 2:
+        if not isinstance(members, list) or not members:
             notes.add("4", "an `equivalence` is a list of two entities or more", *place)
             continue
+        if len(members) == 1:
+            notes.add("4", "one entity alone is equivalent to nothing", *place, level="warning")
         group: list[dict[str, str]] = []
         for at, member in enumerate(members):
             entity = member.get("entity") if isinstance(member, dict) else None
@@ -170,6 +178,12 @@ def _equivalences(notes: Notes, value: dict[str, Any]) -> tuple[tuple[dict[str, 
             ):
                 notes.add("4", "a member is `entity: {category, type, name, ...}`", *place, at)
                 continue
-            group.append({str(key): text for key, text in entity.items() if key != "template_id"})
+            properties = {str(key): text for key, text in entity.items() if key != "template_id"}
+            form = frozenset((canonical(key), text) for key, text in properties.items())
+            if form in seen:
+                message = "this entity is in an equivalence already; equivalences must not overlap"
+                notes.add("equivalence-twice", message, *place, at)
+            seen.add(form)
+            group.append(properties)
         groups.append(tuple(group))
     return tuple(groups)

@@ -16,10 +16,10 @@ from ..ids import revision
 from .agenda import Agenda
 from .clause import Clause
 from .engine import Engine
-from .equivalence import groups, variants
+from .equivalence import Groups, groups, variants
 from .facts import Fact
 from .index import Index
-from .pattern import patterns
+from .pattern import Wants, patterns
 from .reading import parse
 from .rule import Rule
 from .strata import named, order
@@ -116,12 +116,7 @@ class RuleSet:
         for rule in self.rules.values():
             if rule.template is None or rule.template.includes:
                 self._parse(undo, rule, included)
-        known = groups(
-            group
-            for rule in self.rules.values()
-            if rule.template is not None and rule.template.kind == "equivalence" and not rule.error
-            for group in rule.template.equivalences
-        )
+        known = self._equivalences(undo)
         for rule in self.rules.values():
             if rule.failed:
                 undo.set(rule, "error", rule.failed)
@@ -157,6 +152,25 @@ class RuleSet:
             ]
             undo.set(rule, "clauses", clauses)
             undo.set(rule, "signature", signature)
+
+    def _equivalences(self, undo: Undo) -> Groups:
+        """The groups of all equivalence templates; of two that overlap the first by name counts."""
+        known: Groups = []
+        owners: dict[Wants, str] = {}
+        for name in sorted(self.rules):
+            rule = self.rules[name]
+            if rule.template is None or rule.template.kind != "equivalence":
+                continue
+            found = groups(rule.template.equivalences)
+            members = [member for group in found for member in group]
+            owner = next((owners[member] for member in members if member in owners), None)
+            error = f"it has an entity that is in an equivalence of {owner} already" if owner else ""
+            if rule.error != error and (error or rule.error.startswith("it has an entity")):
+                undo.set(rule, "error", error)
+            if not rule.error:
+                owners.update(dict.fromkeys(members, name))
+                known += found
+        return known
 
     def _parse(self, undo: Undo, rule: Rule, included: dict[str, Template]) -> None:
         definition = rule.definition

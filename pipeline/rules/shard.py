@@ -39,6 +39,7 @@ class GraphShard:
         self.clock = Clock()
         self.origins: dict[tuple[str, str, int], int] = {}
         self.counts: dict[str, int] = {}
+        self.unknown: dict[str, dict[str, int]] = {}
         self._memories: dict[str, Memory] = {}
         self._deduced: list[table.DeducedRow] = []
 
@@ -91,6 +92,7 @@ class GraphShard:
                 raise InvalidRecord("failed", f"{type(error).__name__}: {error}") from error
             else:
                 self._count(step.outcome)
+                self._note_unknown(record)
                 return made
 
     def encode(self, key: str) -> bytes | None:
@@ -220,6 +222,7 @@ class GraphShard:
                 for rule in self.rules.rules.values()
             },
             "values": {rule.name: rule.error for rule in self.rules.values.values()},
+            "unknown_values": {type_: dict(words) for type_, words in self.unknown.items()},
             "expansions_cut": dict(self.engine.search.cut),
         }
 
@@ -338,6 +341,21 @@ class GraphShard:
             graph = self.graphs[domain] = Graph(domain)
             self._memories[domain] = Memory()
         return graph
+
+    def _note_unknown(self, record: Input) -> None:
+        """Counts a state or severity that no mapping knows, by type."""
+        alarm, entity, word = record.alarm, record.entity, None
+        if alarm is not None:
+            type_ = record.source
+            word = self.engine.values.unknown(type_, None, alarm.severity)
+        elif entity is not None and isinstance(entity.state, str):
+            type_ = entity.type
+            word = self.engine.values.unknown(type_, entity.state, None)
+        if word is None:
+            return
+        words = self.unknown.setdefault(type_, {})
+        if word in words or len(words) < SHOWN:
+            words[word] = words.get(word, 0) + 1
 
     def _count(self, name: str) -> None:
         self.counts[name] = self.counts.get(name, 0) + 1

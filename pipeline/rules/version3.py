@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from ..document import Step
-from .checks import check_scenario
+from .checks import check_regex, check_scenario
 from .condition import ConditionError, parse
 from .notes import Notes
 from .template import CAUSE, MARK_DOWN, RAISE, SET_STATE, WORKFLOW, Action, GetAttr, Scenario, Template
@@ -28,7 +28,7 @@ _FIELDS: dict[str, tuple[str, ...]] = {
     MARK_DOWN: ("target",),
     WORKFLOW: ("workflow", "input"),
 }
-_TOP = ("metadata", "parameters", "entities", "scenarios", "definitions", "includes")
+_TOP = ("metadata", "parameters", "entities", "scenarios")
 
 
 def read_template(notes: Notes, template: Template, value: dict[str, Any]) -> Template:
@@ -79,6 +79,7 @@ def _entities(notes: Notes, value: Any) -> dict[str, dict[str, str]]:
                 "4", f"entity {name}: properties are words, such as `type: nova.host`", "entities", name
             )
             continue
+        check_regex(notes, properties, ("entities", name))
         entities[str(name)] = {str(key): text for key, text in properties.items() if key != "template_id"}
     return entities
 

@@ -117,3 +117,13 @@ scenarios:
     assert lab.changes("STATE")[0]["operational_state"] == "SUBOPTIMAL"
     lab.send(op="DELETE", definition={"kind": "VALUES", "name": "host"})
     assert lab.announced() == [("poor@host/h", "CLEARED", "WARNING")]
+
+
+def test_unknown_words_are_counted_by_type() -> None:
+    lab = Lab()
+    lab.entity("host/h", state="ACTIVE")
+    lab.entity("host/h", state="Weird")
+    lab.alarm("x", "host/h", "HIGH", source="zabbix")
+    lab.alarm("x", "host/h", "HIGH", source="zabbix")
+    lab.alarm("y", "host/h", "UNKNOWN")
+    assert lab.shard.counters()["unknown_values"] == {"host": {"Weird": 1}, "zabbix": {"HIGH": 2}}

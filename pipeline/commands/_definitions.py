@@ -40,8 +40,8 @@ def configure(parser: argparse.ArgumentParser, kinds: Sequence[str]) -> None:
         add.add_argument(
             "--param", metavar="K=V", action="append", default=[], help="the value of a parameter"
         )
-        for one in (remove, show):
-            one.add_argument("--mapping", action="store_true", help="NAME is that of a value mapping")
+        for one in (remove, show, listing, status):
+            one.add_argument("--mapping", action="store_true", help="of value mappings instead of rules")
     for one in (add, remove):
         one.add_argument(
             "--wait",
@@ -64,13 +64,14 @@ def run(args: argparse.Namespace, kinds: Sequence[str]) -> int:
     found = instance.find(settings.load(args))
     client = Client(found.api, found.token)
     entries: Entries = client.get("/api/definitions")
-    own = [entry for entry in entries if entry["kind"] in kinds]
     if args.verb == "add":
         return _add(args, client, entries, kinds)
+    kind = "VALUES" if getattr(args, "mapping", False) else kinds[0]
+    own = [entry for entry in entries if entry["kind"] == kind]
     if args.verb == "remove":
-        return _remove(args, client, _named(own, args, kinds), own)
+        return _remove(args, client, _named(own, args, kind), entries)
     if args.verb == "show":
-        return _show(_named(own, args, kinds), args.json)
+        return _show(_named(own, args, kind), args.json)
     _list(own, args.json, args.verb == "status")
     return 0
 
@@ -152,7 +153,7 @@ def _change(args: argparse.Namespace, client: Any, changes: Entries, told: Entri
         body = {"changes": changes, "wait": args.wait, "by": {"operator": operator()}}
         answer = client.post("/api/definitions", body, patience=args.wait + 60)
     mine = {entry["name"] for entry in told if entry["kind"] == "RULE" and entry["outcome"] != "removed"}
-    before = {entry["name"] for entry in live if entry["state"] == "ERROR"}
+    before = {entry["name"] for entry in live if entry["kind"] == "RULE" and entry["state"] == "ERROR"}
     # Also what was well before: a rule may have lost what it includes.
     errors = [one for one in answer["errors"] if one["name"] in mine or one["name"] not in before]
     if args.json:
@@ -169,10 +170,9 @@ def _change(args: argparse.Namespace, client: Any, changes: Entries, told: Entri
     return 0 if answer["settled"] and not errors else 1
 
 
-def _named(entries: Entries, args: argparse.Namespace, kinds: Sequence[str]) -> dict[str, Any]:
+def _named(entries: Entries, args: argparse.Namespace, kind: str) -> dict[str, Any]:
     """The one of exactly this name. Raises ``NotFound`` with the nearest."""
-    kind = "VALUES" if getattr(args, "mapping", False) else kinds[0]
-    names = {entry["name"]: entry for entry in entries if entry["kind"] == kind}
+    names = {entry["name"]: entry for entry in entries}
     if args.name not in names:
         close = get_close_matches(args.name, names, 1)
         hint = f"; did you mean {close[0]!r}?" if close else f"; see faultline {args.command} list"

@@ -16,6 +16,8 @@ from ..kafka.definitions import FILES, held, key, record, send
 from ..resources import shipped
 from ..settings import Settings
 
+SHOWN = 10
+
 
 @dataclass(slots=True)
 class Found:
@@ -44,7 +46,13 @@ class Differences:
 
     def __str__(self) -> str:
         parts = ((name, getattr(self, name)) for name in ("added", "changed", "removed"))
-        return "; ".join(f"{name} {', '.join(keys)}" for name, keys in parts if keys)
+        return "; ".join(f"{name} {shortened(keys)}" for name, keys in parts if keys)
+
+
+def shortened(names: list[str]) -> str:
+    """The first of ``names``, and how many more there are."""
+    more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
+    return ", ".join(names[:SHOWN]) + more
 
 
 def collect(settings: Settings) -> Found:

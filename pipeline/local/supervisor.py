@@ -153,7 +153,7 @@ def _start(pipeline: Pipeline, prune: bool, stopped: Callable[[], bool]) -> None
     told = f": {differences}" if differences.sent else ""
     log.info("%d definitions, %d sent%s", len(found.definitions), differences.sent, told)
     if differences.left:
-        names = ", ".join(differences.left)
+        names = definitions.shortened(differences.left)
         log.warning("live, though their files are gone: %s; --prune removes them", names)
 
     def check() -> None:

@@ -157,7 +157,7 @@ def test_a_bad_file_is_named_and_the_rest_goes_on(local: Local) -> None:
     log = (local.data.parent / "up.log").read_text()
     assert f"{playbooks / 'bad.yaml'}:5:" in log
     assert "broken.yaml:2:1: yaml" in log
-    assert "1 definitions, 1 sent" in log
+    assert "sent: added WORKFLOW/good, VALUES/" in log
     assert local.command("status", "--wait", "20").returncode == 0
 
 

@@ -161,6 +161,10 @@ def test_value_mappings_are_rules_too(pipeline: Pipeline, tmp_path: Path, capsys
     assert cli.main(["rules", "add", "nova.host.yaml"]) == 0
     assert capsys.readouterr().out == "added value mapping nova.host\n"
     pipeline.has("VALUES", "nova.host", VALUES)
+    assert cli.main(["rules", "list", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == []
+    assert cli.main(["rules", "list", "--json", "--mapping"]) == 0
+    assert [one["name"] for one in json.loads(capsys.readouterr().out)] == ["nova.host"]
     assert cli.main(["rules", "remove", "nova.host"]) == 1
     assert cli.main(["rules", "remove", "nova.host", "--mapping"]) == 0
     assert pipeline.sent[-1]["changes"] == [

@@ -42,14 +42,15 @@ def test_directories_are_read_through_and_named(at: Path) -> None:
     (at / "playbooks" / "one.test.yaml").write_text("- anything\n")
     (at / "rules" / "r.yaml").write_text(RULE.format(name="hot host"))
     found = collect(settings())
-    assert [(item.kind, item.name) for item in found.definitions] == [
+    own = [item for item in found.definitions if item.kind != "VALUES"]
+    assert [(item.kind, item.name) for item in own] == [
         ("RULE", "hot host"),
         ("WORKFLOW", "first"),
         ("WORKFLOW", "two"),
     ]
     assert found.findings == []
-    assert found.definitions[1].text == WORKFLOW.format(name="first")
-    assert found.definitions[1].path == str(at / "playbooks" / "deep" / "one.yaml")
+    assert own[1].text == WORKFLOW.format(name="first")
+    assert own[1].path == str(at / "playbooks" / "deep" / "one.yaml")
 
 
 def test_a_bad_file_is_a_finding_and_the_rest_goes_on(at: Path) -> None:
@@ -60,7 +61,7 @@ def test_a_bad_file_is_a_finding_and_the_rest_goes_on(at: Path) -> None:
     )
     (at / "rules" / "binary.yaml").write_bytes(b"\xff\xfe")
     found = collect(settings())
-    assert [item.name for item in found.definitions] == ["good"]
+    assert [item.name for item in found.definitions if item.kind != "VALUES"] == ["good"]
     text = "\n".join(map(str, found.findings))
     assert f"{at / 'rules' / 'bad.yaml'}:6:" in text
     assert f"{at / 'rules' / 'binary.yaml'}:1:1: file" in text
@@ -71,7 +72,7 @@ def test_a_name_is_taken_once(at: Path) -> None:
     (at / "rules" / "a.yaml").write_text(RULE.format(name="same"))
     (at / "rules" / "b.yaml").write_text(RULE.format(name="same"))
     found = collect(settings())
-    assert [item.path for item in found.definitions] == [str(at / "rules" / "a.yaml")]
+    assert [item.path for item in found.definitions if item.kind == "RULE"] == [str(at / "rules" / "a.yaml")]
     assert "b.yaml:1:1: name-taken" in str(found.findings[0])
 
 
@@ -87,3 +88,25 @@ def test_without_own_directories_those_shipped_are_used(
     found = collect(settings())
     assert found.findings == []
     assert "migrate_server" in [item.name for item in found.definitions]
+
+
+def test_value_mappings_come_with_the_program_unless_others_are_named(at: Path) -> None:
+    found = collect(settings())
+    assert "nova.host" in [item.name for item in found.definitions if item.kind == "VALUES"]
+    text = "category: RESOURCE\nvalues: [{aggregated values: {priority: 1, original values: [{name: X}]}}]\n"
+    (at / "own").mkdir()
+    (at / "own" / "thing.yaml").write_text(text)
+    (at / "rules" / "other.yaml").write_text(text)
+    found = collect(settings(values=str(at / "own")))
+    assert [(item.kind, item.name) for item in found.definitions] == [
+        ("VALUES", "other"),
+        ("VALUES", "thing"),
+    ]
+
+
+def test_a_directory_within_another_is_read_once(at: Path) -> None:
+    (at / "rules" / "deep").mkdir()
+    (at / "rules" / "deep" / "r.yaml").write_text(RULE.format(name="r"))
+    found = collect(settings(rules=f"{at / 'rules' / 'deep'}:{at / 'rules'}"))
+    assert [item.name for item in found.definitions if item.kind == "RULE"] == ["r"]
+    assert found.findings == []

@@ -7,13 +7,14 @@ of every result, error and log line of this process, those of other actions amon
 
 from __future__ import annotations
 
-import re
 import threading
 from base64 import b64encode
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote, quote_plus
+
+import msgspec
 
 from ..errors import ActionFailed, InvalidInput
 from .secrets import Provider, find
@@ -23,6 +24,7 @@ MASK = "***"
 SHORTEST = 4
 # Keys are written over several lines, and tools show one of them alone; short ones say nothing.
 LINE = 16
+MOST = 1_000
 # What is no secret in a mapping of credentials: people must be able to read where a call went.
 PUBLIC = frozenset(
     {
@@ -41,8 +43,7 @@ class Vault:
     """Gives secrets out by name and remembers which; safe to be used from several threads."""
 
     provider: Provider | None = None
-    known: set[str] = field(default_factory=set)
-    _pattern: re.Pattern[str] | None = None
+    known: dict[str, str] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def find(self, name: str, key: str | None = None) -> Any:
@@ -76,16 +77,31 @@ class Vault:
     def note(self, value: Any) -> None:
         """Has every text in ``value`` masked from now on."""
         found = {form for text in _texts(value) for form in _forms(text)}
+        if not found:
+            return
         with self._lock:
-            if not found <= self.known:
-                self.known |= found
-                # The longest first: one may be a part of another.
-                ordered = sorted(self.known, key=len, reverse=True)
-                self._pattern = re.compile("|".join(re.escape(text) for text in ordered))
+            # Those used last are kept: of tokens that services issue there is no end.
+            kept = {form: self.known[form] for form in self.known if form not in found}
+            kept |= {form: _written(form) for form in found}
+            for form in list(kept)[: max(0, len(kept) - MOST)]:
+                del kept[form]
+            # Whoever is masking in another thread goes on with what it began with.
+            self.known = kept
 
     def mask(self, value: Any) -> Any:
         """``value`` with every known secret blanked out, in keys as well."""
-        return value if self._pattern is None else _masked(value, self._pattern)
+        known = self.known
+        if not known or value is None:
+            return value
+        try:
+            text = msgspec.json.encode(value).decode()
+        except (TypeError, ValueError, msgspec.MsgspecError):
+            found = list(known)
+        else:
+            # Nearly always there is none, and then the value need not be walked.
+            found = [form for form, written in known.items() if written in text]
+        # The longest first: one may be a part of another.
+        return _masked(value, sorted(found, key=len, reverse=True)) if found else value
 
 
 def refers(given: Any) -> bool:
@@ -125,11 +141,18 @@ def _forms(text: str) -> Iterable[str]:
     return (form for form in whole | parts if len(form) >= SHORTEST)
 
 
-def _masked(value: Any, pattern: re.Pattern[str]) -> Any:
+def _written(text: str) -> str:
+    """``text`` as it stands within a text of JSON."""
+    return msgspec.json.encode(text).decode()[1:-1]
+
+
+def _masked(value: Any, secrets: list[str]) -> Any:
     if isinstance(value, str):
-        return pattern.sub(MASK, value)
+        for secret in secrets:
+            value = value.replace(secret, MASK)
+        return value
     if isinstance(value, Mapping):
-        return {_masked(name, pattern): _masked(one, pattern) for name, one in value.items()}
+        return {_masked(name, secrets): _masked(one, secrets) for name, one in value.items()}
     if isinstance(value, list | tuple):
-        return [_masked(one, pattern) for one in value]
+        return [_masked(one, secrets) for one in value]
     return value

@@ -122,6 +122,23 @@ def test_every_form_of_what_was_given_out_is_masked(tmp_path: Path) -> None:
     assert said["text"] == "before *** after"
 
 
+def test_a_secret_is_found_however_it_has_to_be_written() -> None:
+    found = Vault()
+    found.note(['quo"ted\\back', "new\nline", "zwölf ü", "\x01control"])
+    said = ["a quo\"ted\\back b", "a new\nline", {"zwölf ü": "\x01control"}, b"bytes", object]
+    assert found.mask(said)[:3] == ["a *** b", "a ***", {"***": "***"}]
+    assert found.mask(said[:3]) == ["a *** b", "a ***", {"***": "***"}]
+
+
+def test_what_is_remembered_is_bounded_and_what_is_used_stays() -> None:
+    found = Vault()
+    for number in range(3_000):
+        found.note(f"token-{number}")
+        found.note("static-secret")
+    assert len(found.known) <= 1_000
+    assert found.mask("static-secret token-2999") == "*** ***"
+
+
 def test_the_ledger_and_the_topics_hold_the_reference_only(go: Any, tmp_path: Path) -> None:
     context = Context(vault=vault(tmp_path, a=HUSH))
     given = {"output": {"it is": {"secret": "a"}, "said": "x"}}

@@ -37,8 +37,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Prints what became of the execution; 0 when it is SUCCESS, 1 otherwise."""
+    from ..actions.harmless import perform_harmless
     from ..workflow import answers
-    from ..workflow.run import Runner, perform_harmless, report
+    from ..workflow.run import Runner, report
 
     document, name = chosen(args.file, args.workflow)
     given, params = mapping(args.input, "--input"), mapping(args.params, "--params")

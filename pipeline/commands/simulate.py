@@ -81,9 +81,10 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _workflows(playbooks: list[Any], answers: Path | None) -> Any:
+    from ..actions.harmless import perform_harmless
     from ..document import read_file
     from ..workflow import answers as scripted
-    from ..workflow.run import Runner, perform_harmless
+    from ..workflow.run import Runner
 
     script = scripted.read(read_file(answers)) if answers is not None else None
     return Runner(playbooks, script, perform_harmless, now=0)

@@ -6,13 +6,14 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from ..actions.harmless import perform_harmless
 from ..errors import FaultlineError, InvalidDocument
 from ..ids import identify
 from ..simulate import accepted
 from ..times import SECOND
 from ..workflow import answers
 from ..workflow.answers import Answers
-from ..workflow.run import Runner, perform_harmless, report
+from ..workflow.run import Runner, report
 from .cases import Case
 from .compare import Difference, against, shown, unlike, wanted
 

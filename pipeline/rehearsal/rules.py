@@ -59,7 +59,8 @@ def _simulation(case: Case) -> Simulation:
 
 
 def _workflows(case: Case, playbooks: list[Definition]) -> Any:
-    from ..workflow.run import Runner, perform_harmless
+    from ..actions.harmless import perform_harmless
+    from ..workflow.run import Runner
     from .playbooks import script
 
     return Runner(playbooks, script(case), perform_harmless, now=0)

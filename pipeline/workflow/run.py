@@ -7,7 +7,7 @@ clock from one thing that falls due to the next.
 from __future__ import annotations
 
 import heapq
-from collections.abc import Coroutine, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Protocol
 
 import msgspec
@@ -17,7 +17,7 @@ from pipeline.ids import identify
 from pipeline.times import SECOND, rfc3339
 
 from .answers import Answer, Answers
-from .records import ENDED, ERROR, SUCCESS
+from .records import ENDED, ERROR
 from .shard import WorkflowShard
 from .step import ACTIONS, STEPS
 
@@ -129,45 +129,6 @@ class Runner:
         if isinstance(told, dict) and told.keys() == {"reference", "field"}:
             return msgspec.json.decode(self.log[told["reference"][2]]).get(told["field"])
         return told
-
-
-def performed(coroutine: Coroutine[Any, Any, Any], waited: list[float]) -> Answer:
-    """What an action that awaits nothing but its own sleep came to."""
-    from pipeline.actions.declaration import Pending, failure
-    from pipeline.errors import InvalidInput
-
-    try:
-        coroutine.send(None)
-    except StopIteration as end:
-        if isinstance(end.value, Pending):
-            return Answer(never=True)
-        return Answer(SUCCESS, end.value, sum(waited))
-    except InvalidInput as error:
-        return Answer(ERROR, str(error), refused=True)
-    except Exception as error:
-        return Answer(ERROR, failure(error), sum(waited))
-    coroutine.close()
-    return Answer(ERROR, "the action waits for something outside; script its answer")
-
-
-def perform_harmless(action: str, given: Mapping[str, Any]) -> Answer | None:
-    """Runs an action that declares no effect outside; None for any other."""
-    from pipeline.actions import registry
-    from pipeline.actions.declaration import Context
-    from pipeline.errors import FaultlineError
-
-    try:
-        found = registry.find(action)
-    except FaultlineError:
-        return None
-    if found.effect_of(given) != "none":
-        return None
-    waited: list[float] = []
-
-    async def sleep(seconds: float) -> None:
-        waited.append(seconds)
-
-    return performed(found.run(Context(sleep=sleep), given), waited)
 
 
 def report(runner: Runner, execution: str) -> dict[str, Any]:

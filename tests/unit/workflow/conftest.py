@@ -10,11 +10,12 @@ from typing import Any
 import pytest
 import yaml
 
+from pipeline.actions.harmless import perform_harmless
 from pipeline.document import read
 from pipeline.events import Definition
 from pipeline.times import SECOND
 from pipeline.workflow import answers
-from pipeline.workflow.run import Runner, perform_harmless, report
+from pipeline.workflow.run import Runner, report
 
 ROOT = "root-1"
 

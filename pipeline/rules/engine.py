@@ -22,6 +22,7 @@ from .clause import Clause, Match, wanted
 from .effects import Facts, support, withdraw
 from .facts import Fact, StartFact
 from .index import Index
+from .pattern import Wants
 from .properties import STATES
 from .search import Search
 
@@ -233,9 +234,31 @@ class Engine:
     def seed(self, agenda: Agenda, graphs: Iterable[Graph], clauses: Iterable[Clause]) -> None:
         """Asks for all matches of these clauses, each from its rarest kind of vertex."""
         for graph in graphs:
+            kinds = Kinds(graph)
             for clause in clauses:
-                kinds = [wanted(wants, "type") for wants in clause.pattern.wants]
-                number = min(range(len(kinds)), key=lambda place: graph.size(kinds[place]))
-                for vertex in graph.candidates(kinds[number]):
-                    if vertex.live:
-                        agenda.find(clause, (number, vertex))
+                chosen = [kinds.fitting(wants) for wants in clause.pattern.wants]
+                number = min(range(len(chosen)), key=lambda place: len(chosen[place]))
+                for vertex in chosen[number]:
+                    agenda.find(clause, (number, vertex))
+
+
+class Kinds:
+    """The live vertices of a graph by type and by type and name, gathered as they are asked for."""
+
+    def __init__(self, graph: Graph) -> None:
+        self.graph = graph
+        self.types: dict[str | None, list[Vertex]] = {}
+        self.names: dict[str | None, dict[str | None, list[Vertex]]] = {}
+
+    def fitting(self, wants: Wants) -> list[Vertex]:
+        """Those of the type and name that a pattern asks for, where it does."""
+        type_, name = wanted(wants, "type"), wanted(wants, "name")
+        if type_ not in self.types:
+            self.types[type_] = [vertex for vertex in self.graph.candidates(type_) if vertex.live]
+        if name is None:
+            return self.types[type_]
+        if type_ not in self.names:
+            names = self.names[type_] = {}
+            for vertex in self.types[type_]:
+                names.setdefault(vertex.name, []).append(vertex)
+        return self.names[type_].get(name, [])

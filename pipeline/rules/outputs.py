@@ -14,6 +14,8 @@ from .effects import Facts
 from .facts import AlarmFact, CauseFact, DownFact, Fact, StartFact, Support, winner
 
 Before = dict[Fact, tuple[Any, ...]]
+# Changes in one record of the journal: about a quarter of a megabyte.
+PART = 400
 
 
 def outputs(
@@ -47,8 +49,8 @@ def outputs(
         elif isinstance(fact, StartFact) and fact.wanted and starts:
             _start(step, fact, commands, changes)
     _states(step, facts, journal)
-    told_ = [_journal(step, domain, changes) for domain, changes in journal.items() if changes]
-    return [*alarms, *commands, *told_]
+    parts = [part for domain, changes in journal.items() for part in _journal(step, domain, changes)]
+    return [*alarms, *commands, *parts]
 
 
 def _alarm(
@@ -177,7 +179,7 @@ def _start(step: Step, fact: StartFact, commands: list[Output], changes: list[di
 
 
 def _entities(step: Step, journal: dict[str, list[dict[str, Any]]]) -> None:
-    for vertex, before in step.entities_before.items():
+    for vertex, before in sorted(step.entities_before.items(), key=lambda entry: entry[0].key):
         after = presence(vertex)
         if after == before or after == "live":
             continue
@@ -240,25 +242,31 @@ def _shown(step: Step, entry: dict[str, Any]) -> dict[str, Any]:
     return {**entry, "alarm": told(vertex, step)}
 
 
-def _journal(step: Step, domain: str, changes: list[dict[str, Any]]) -> Output:
-    record = step.input
-    id_ = _identify(step, "journal", domain)
-    value: dict[str, Any] = {
-        "id": id_,
-        "time": record.time,
-        "at": record.at,
-        "domain": domain,
-        "source": record.source,
-        "record": record.id,
-        "position": [step.partition, step.offset],
-        "changes": changes,
-    }
-    if record.origin is not None:
-        origin = record.origin
-        value["origin"] = [origin.topic, origin.topic_id, origin.partition, origin.offset]
-    if step.time < step.now:
-        value["late"] = True
-    return Output("graph.journal", domain, id_, record.time, value)
+def _journal(step: Step, domain: str, changes: list[dict[str, Any]]) -> list[Output]:
+    """The journal's record; several where there is too much for one Kafka record."""
+    parts = [changes[start : start + PART] for start in range(0, len(changes), PART)]
+    record, outputs = step.input, []
+    for number, part in enumerate(parts):
+        id_ = _identify(step, "journal", domain, *((str(number),) if number else ()))
+        value: dict[str, Any] = {
+            "id": id_,
+            "time": record.time,
+            "at": record.at,
+            "domain": domain,
+            "source": record.source,
+            "record": record.id,
+            "position": [step.partition, step.offset],
+            "changes": part,
+        }
+        if len(parts) > 1:
+            value["part"] = [number + 1, len(parts)]
+        if record.origin is not None:
+            origin = record.origin
+            value["origin"] = [origin.topic, origin.topic_id, origin.partition, origin.offset]
+        if step.time < step.now:
+            value["late"] = True
+        outputs.append(Output("graph.journal", domain, id_, record.time, value))
+    return outputs
 
 
 def _identify(step: Step, kind: str, *causes: str) -> str:

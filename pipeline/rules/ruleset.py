@@ -58,7 +58,7 @@ class RuleSet:
         engine = self.engine
         before = set(engine.clauses)
         self._read(undo)
-        live = [rule for rule in self.rules.values() if not rule.error]
+        live = [rule for _, rule in sorted(self.rules.items()) if not rule.error]
         while True:
             clauses = [clause for rule in live for clause in rule.clauses]
             levels, looping, cycles = order(clauses, engine.values)

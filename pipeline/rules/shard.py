@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import Any
 
 import msgspec
@@ -194,7 +195,7 @@ class GraphShard:
                 if len(placeholders) >= SHOWN:
                     break
                 ends = (vertex.into or {}).get("on", {})
-                waiting = sorted(end.key for end in ends if end.alarm is not None)[:SHOWN]
+                waiting = sorted(end.key for end in islice(ends, SHOWN) if end.alarm is not None)
                 placeholders.append({"domain": domain, "key": vertex.key, "alarms": waiting})
         matches: dict[str, int] = {}
         for clause in self.engine.clauses:
@@ -291,7 +292,8 @@ class GraphShard:
         if values:
             revalue(step, self.rules, {definition.name}, self.graphs.values(), before)
         recompile(step, self.rules, agenda, self.graphs.values())
-        for rule in (*self.rules.rules.values(), *self.rules.values.values()):
+        everything = (*self.rules.rules.values(), *self.rules.values.values())
+        for rule in sorted(everything, key=lambda rule: rule.name):
             if rule.error and rule.error != errors.get(rule.name, ""):
                 step.journal.append(
                     {

@@ -254,3 +254,25 @@ scenarios:
     lab.entity("switch/s", state="down")
     assert len(lab.announced()) == 3
     assert lab.shard.engine.search.visited - before < 30
+
+
+def test_a_large_effect_is_told_in_parts() -> None:
+    lab = Lab()
+    lab.rule(
+        """
+metadata: {version: 3, name: rule}
+entities: {a: {category: ALARM, type: nagios}, h: {type: host}, i: {type: vm}}
+scenarios:
+- condition: a [on] h AND h [contains] i
+  actions: [{raise_alarm: {target: i, alarm_name: d, severity: WARNING, causing_alarm: a}}]
+"""
+    )
+    lab.entity("host/h")
+    for number in range(500):
+        lab.entity(f"vm/{number}")
+        lab.relate("host/h", "contains", f"vm/{number}")
+    lab.alarm("x", "host/h")
+    journal = [output.value for output in lab.told if output.topic == "graph.journal"]
+    assert [value["part"] for value in journal] == [[1, 3], [2, 3], [3, 3]]
+    assert sum(len(value["changes"]) for value in journal) == 1001
+    assert len({output.id for output in lab.told}) == len(lab.told)

@@ -36,6 +36,7 @@ GROUPS: dict[str, dict[str, str]] = {
         "topology": "the entities and how they hang together",
         "rca": "the root cause of an alarm",
         "impact": "what depends on an entity",
+        "explain": "why an alarm is there, or a rule does not hold",
         "history": "what happened to one thing",
         "sql": "query history",
         "dead-letters": "what could not be read or applied",

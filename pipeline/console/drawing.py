@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import pairwise
 from typing import Any
 
 from rich.text import Text
 from rich.tree import Tree
 
-from .tables import STYLES, cell
+from .tables import STYLES, cell, moment
 
 CONTAINS = ("contains", "comprised")
 Node = tuple[str, str]
+SHOWN = 50
 
 
 def topology_tree(data: dict[str, Any]) -> Tree:
@@ -76,15 +78,82 @@ def cause_tree(found: dict[str, Any]) -> Tree:
     for number, root in enumerate(found["roots"], 1):
         line = Text(f"{number}. ")
         line.append(alarm_line(root["alarm"], full=True))
+        line.append(f"  since {moment(root['alarm'].get('since'))}", style="dim")
         line.append(f"  explains {root['explains']}", style="dim")
         branch = tree.add(line)
-        for source, target in zip(root["path"], root["path"][1:], strict=False):
+        if root.get("circle"):
+            ring = ", ".join(key for key in root["circle"] if key != root["alarm"]["key"])
+            branch.add(Text(f"in a circle of causes with {ring}", style="dim"))
+        if root.get("way") and len(root["way"]) > 1:
+            branch.add(Text(f"topology: {way(root['way'])}", style="dim"))
+        for source, target in pairwise(root["path"]):
             step = Text("causes ", style="dim")
             step.append(alarm_line(found["alarms"].get(target, {"key": target}), full=True))
             named = rules.get((source, target), [])
             step.append(f"  by {', '.join(named)}" if named else "", style="dim")
             branch = branch.add(step)
     return tree
+
+
+def suspect_tree(found: dict[str, Any]) -> Tree:
+    """The suspects of ``/api/rca``: alarms where the alarm's entity leans on something."""
+    tree = Tree(Text("no rule joins these to it, but it depends on where they are:"), guide_style="dim")
+    for number, one in enumerate(found["suspects"], 1):
+        line = Text(f"{number}. ")
+        line.append(alarm_line(one["alarm"], full=True))
+        when = "before it" if one["earlier"] else "after it"
+        line.append(f"  since {moment(one['alarm']['since'])}, {when}", style="dim")
+        branch = tree.add(line)
+        branch.add(Text(way(one["way"]) if one["distance"] else "on the same entity", style="dim"))
+    return tree
+
+
+def impact_tree(found: dict[str, Any]) -> Tree:
+    """What ``/api/impact`` answers: what is hit with its alarms and the way there; the rest by name."""
+    tree = Tree(entity_line(found["entity"]), guide_style="dim")
+    alarms = {one["key"]: one for one in found["alarms"]}
+    own = [one for one in found["alarms"] if _on(one) == found["entity"]["key"]]
+    for alarm in own:
+        tree.add(alarm_line(alarm, full=True))
+    hit = [one for one in found["entities"] if one["affected"] or one["alarms"]]
+    rest = [one for one in found["entities"] if not (one["affected"] or one["alarms"])]
+    branch = tree.add(
+        Text(
+            f"{many(len(found['entities']), 'entity depends', 'entities depend')} on it,"
+            f" {found['affected'] or 'none'} showing a fault"
+        )
+    )
+    for number, entity in enumerate(hit, 1):
+        line = Text(f"{number}. ", style="not bold")
+        below = branch.add(line + entity_line(entity))
+        if len(entity["path"]) > 2 or any(step["kind"] == "alarm" for step in entity["path"]):
+            below.add(Text(way(entity["path"]), style="dim"))
+        for key in entity["alarms"]:
+            shown = alarm_line(alarms[key], full=True)
+            shown.append("  caused from here" if alarms[key]["caused"] else "", style="dim")
+            below.add(shown)
+    if rest:
+        quiet = branch.add(Text(f"{len(rest)} without a fault so far", style="dim"))
+        for entity in rest[:SHOWN]:
+            quiet.add(entity_line(entity))
+        if len(rest) > SHOWN:
+            quiet.add(Text(f"and {len(rest) - SHOWN} more; --json has all", style="dim"))
+    elsewhere = {key for one in found["entities"] for key in one["alarms"]} | {one["key"] for one in own}
+    for alarm in found["alarms"]:
+        if alarm["key"] not in elsewhere:
+            tree.add(alarm_line(alarm, full=True).append("  on what is not known", style="dim"))
+    return tree
+
+
+def many(count: int, one: str, more: str) -> str:
+    """A number with its noun."""
+    return f"{count} {one if count == 1 else more}"
+
+
+def way(steps: list[dict[str, str]]) -> str:
+    """Steps with their labels, as one line."""
+    parts = [f"{step['label']} {step['key']}" if step["label"] else step["key"] for step in steps]
+    return " → ".join(parts)
 
 
 def entity_line(entity: dict[str, Any]) -> Text:
@@ -127,3 +196,7 @@ def _count(data: dict[str, Any]) -> Text:
 
 def _key(ref: dict[str, str]) -> str:
     return f"{ref['type']}/{ref['id']}"
+
+
+def _on(alarm: dict[str, Any]) -> str:
+    return f"{alarm['resource_type']}/{alarm['resource_id']}"

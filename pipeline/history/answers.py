@@ -7,7 +7,8 @@ from typing import Any
 from urllib.parse import unquote
 
 from ..errors import InvalidCall, NotFound
-from . import causality, queries
+from ..times import normalize
+from . import causality, explanation, impact, missing, queries
 from .reading import Reading
 
 Query = Mapping[str, str]
@@ -17,10 +18,16 @@ ANSWERS: dict[str, Callable[[Reading, Query], Any]] = {
     "/api/alarms": lambda history, query: queries.alarms(history, every=_yes(query, "all")),
     "/api/topology": lambda history, _: queries.topology(history),
     "/api/rca": lambda history, query: causality.root_causes(
-        history, _wanted(query, "alarm"), query.get("domain")
+        history, _wanted(query, "alarm"), query.get("domain"), ended=_yes(query, "ended")
     ),
-    "/api/impact": lambda history, query: causality.impact(
-        history, _wanted(query, "entity"), query.get("domain")
+    "/api/impact": lambda history, query: impact.impact(
+        history, _wanted(query, "entity"), query.get("domain"), ended=_yes(query, "ended")
+    ),
+    "/api/explain": lambda history, query: explanation.explain(
+        history, _wanted(query, "alarm"), query.get("domain"), _time(query, "at")
+    ),
+    "/api/why-not": lambda history, query: missing.missing(
+        history, _wanted(query, "rule"), _wanted(query, "entity"), query.get("domain")
     ),
     "/api/history": lambda history, query: queries.past(
         history, _wanted(query, "key"), limit=_limit(query, 200)
@@ -50,6 +57,16 @@ def _wanted(query: Query, name: str) -> str:
 
 def _yes(query: Query, name: str) -> bool:
     return query.get(name, "").lower() in ("1", "true", "yes")
+
+
+def _time(query: Query, name: str) -> str | None:
+    text = query.get(name)
+    if not text:
+        return None
+    try:
+        return normalize(text)
+    except ValueError as error:
+        raise InvalidCall(f"{name}: {error}") from error
 
 
 def _limit(query: Query, default: int) -> int:

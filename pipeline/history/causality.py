@@ -1,178 +1,250 @@
-"""Why an alarm is there and what follows from a fault, along the causal edges that rules drew."""
+"""Why an alarm is there: along the causal edges that rules drew, and up the topology where none did."""
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Callable, Iterable
-from typing import Any
+from collections.abc import Iterable
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
 
 from ..errors import InvalidCall, NotFound
-from .queries import MANY, SEVERITIES, alarms, similar, topology
-from .reading import Reading
+from .dependence import upstream
+from .queries import MANY, SEVERITIES, alarms, similar
+from .reading import Reading, Rows
+from .surroundings import resource
+
+if TYPE_CHECKING:
+    import networkx as nx
 
 DEEPEST = 100
-Edges = dict[str, list[dict[str, Any]]]
+SUSPECTS = 20
+#: From when to when edges count; None: those that stand now.
+Window = tuple[str, str | None] | None
+_TIME = "parseDateTime64BestEffort({{{}:String}}, 6, 'UTC')"
+_LAST = "(epoch, log_offset, n)"
 
 
-def root_causes(history: Reading, key: str, domain: str | None = None) -> dict[str, Any]:
+def root_causes(
+    history: Reading, key: str, domain: str | None = None, *, ended: bool = False
+) -> dict[str, Any]:
     """The root causes of an alarm, the likeliest first, each with its ``path`` down to the alarm.
 
-    ``edges`` are all causal edges above it. An alarm that has cleared is explained by the
-    edges of its last life. Raises ``NotFound``, or ``InvalidCall`` when several domains have the alarm.
+    ``edges`` are all causal edges above it. ``suspects`` are active alarms on what its entity
+    depends on, or on that entity itself, which no rule has joined to it: the likeliest first, each with the
+    ``way`` down the topology. An alarm that has cleared is explained by the edges that stood
+    in its last life; with ``ended`` an active one too, and suspects may have cleared since it began.
+    Raises ``NotFound``, or ``InvalidCall`` when several domains have the alarm.
     """
-    alarm = _find(history, key, domain)
-    upward = _edges(history, alarm, [alarm["key"]], "target")
-    found, order = _walk(alarm["key"], lambda at: [edge["source"] for edge in upward.get(at, [])])
-    tops = [at for at in order if not upward.get(at) and at != alarm["key"]]
-    downward = _edges(history, alarm, tops, "source")
-    named = alarms(history, every=True, keys=order)
-    known = {one["key"]: one for one in named if one["domain"] == alarm["domain"]}
+    import networkx as nx
+
+    alarm = find_alarm(history, key, domain)
+    here, key = alarm["domain"], alarm["key"]
+    window = span(alarm) if ended or alarm["status"] != "ACTIVE" else None
+    graph = causal(history, here, [key], window, upward=True)
+    graph.add_node(key)
+    tops = _tops(graph, key)
+    below = causal(history, here, [one for circle in tops for one in circle], window)
+    known = {
+        one["key"]: one for one in alarms(history, every=True, keys=list(graph)) if one["domain"] == here
+    }
+    # From the alarm on, so that the nearest way of several is the first by name.
+    paths = nx.single_source_shortest_path(graph.reverse(copy=False), key)
+    needs = upstream(history, here, resource(alarm))
     roots = []
-    for reached in tops:
-        below, _ = _walk(reached, lambda at: [edge["target"] for edge in downward.get(at, [])])
-        roots.append({"alarm": known.get(reached, {"key": reached}), "path": _path(found, reached),
-                      "explains": len(below) - 1})  # fmt: skip
+    for circle in tops:
+        top = min(circle, key=lambda one: _standing(known.get(one, {"key": one})))
+        root = {"alarm": known.get(top, {"key": top}), "path": paths[top][::-1],
+                "explains": len({one for each in circle for one in _below(below, each)} - set(circle)),
+                "way": _way(needs, known.get(top), alarm)}  # fmt: skip
+        roots.append({**root, "circle": sorted(circle)} if len(circle) > 1 else root)
     roots.sort(key=_likelihood)
-    edges = [edge for at in order for edge in upward.get(at, [])]
+    suspects = _suspects(history, alarm, needs, set(graph), window)
+    edges = [
+        {"source": source, "target": target, "rules": rules}
+        for source, target, rules in graph.edges(data="rules")
+    ]
     return {
         "alarm": alarm,
         "roots": roots,
+        "suspects": suspects,
         "edges": edges,
-        "alarms": {at: known[at] for at in order if at in known},
+        "alarms": {at: known[at] for at in graph if at in known},
     }
 
 
-def impact(history: Reading, key: str, domain: str | None = None) -> dict[str, Any]:
-    """What depends on an entity: ``entities`` along relationships, and ``alarms`` there or caused from there.
-
-    Raises ``NotFound``, or ``InvalidCall`` when several domains have the entity.
-    """
-    world = topology(history)
-    entity = _only([one for one in world["entities"] if one["key"] == key], "entity", key, domain)
-    here = entity["domain"]
-    known = {one["key"]: one for one in world["entities"] if one["domain"] == here}
-    onward: dict[str, list[str]] = {}
-    for edge in world["relationships"]:
-        if edge["domain"] == here:
-            onward.setdefault(_key(edge["source"]), []).append(_key(edge["target"]))
-    found, order = _walk(key, lambda at: onward.get(at, []))
-    standing = {one["key"]: one for one in world["alarms"] if one["domain"] == here}
-    there = [
-        one["key"] for one in standing.values() if f"{one['resource_type']}/{one['resource_id']}" in found
-    ]
-    downward = _edges(history, {"domain": here, "status": "ACTIVE"}, there, "source")
-    caused: dict[str, None] = dict.fromkeys(there)
-    for alarm in there:
-        _, more = _walk(alarm, lambda at: [edge["target"] for edge in downward.get(at, [])])
-        caused.update(dict.fromkeys(more))
-    return {
-        "entity": entity,
-        "entities": [known[at] for at in order if at in known and at != key],
-        "alarms": [standing[at] for at in caused if at in standing],
-    }
-
-
-def _find(history: Reading, key: str, domain: str | None) -> dict[str, Any]:
-    exact = alarms(history, every=True, keys=[key])
-    if exact:
-        return _only(exact, "alarm", key, domain)
-    near = similar(history, key)
-    hint = f"; did you mean {near[0]!r}?" if near else "; faultline alarms lists the keys"
-    raise NotFound(f"no alarm {key!r}{hint}")
-
-
-def _only(found: list[dict[str, Any]], what: str, key: str, domain: str | None) -> dict[str, Any]:
+def find_alarm(history: Reading, key: str, domain: str | None) -> dict[str, Any]:
+    """The alarm, active or not. Raises ``NotFound`` with what may have been meant, or ``InvalidCall``."""
+    found = alarms(history, every=True, keys=[key])
     fit = [one for one in found if domain in (None, one["domain"])]
-    if not fit:
-        raise NotFound(
-            f"no {what} {key!r}{f' in domain {domain!r}' if domain else ''}; faultline topology shows all"
-        )
     if len(fit) > 1:
         domains = ", ".join(sorted(one["domain"] for one in fit))
-        raise InvalidCall(f"{what} {key!r} is in several domains ({domains}); say which with --domain")
-    return fit[0]
+        raise InvalidCall(f"alarm {key!r} is in several domains ({domains}); say which with --domain")
+    if fit:
+        return fit[0]
+    near = [] if found else similar(history, key)
+    where = f" in domain {domain!r}" if domain else ""
+    hint = f"did you mean {near[0]!r}?" if near else "faultline alarms --all lists the keys"
+    raise NotFound(f"no alarm {key!r}{where}; {hint}")
 
 
-def _edges(history: Reading, alarm: dict[str, Any], starts: list[str], end: str) -> Edges:
-    """The causal edges that lead on from ``starts``, by their ``end``; one for each pair of alarms.
+def span(alarm: dict[str, Any]) -> Window:
+    """From when to when an alarm was there in its latest life."""
+    return alarm["since"], None if alarm["status"] == "ACTIVE" else alarm["event_time"]
 
-    With ``end`` target they lead upward, to causes.
+
+def causal(
+    history: Reading, domain: str, starts: list[str], window: Window, *, upward: bool = False
+) -> nx.DiGraph[str]:
+    """The causal edges that lead on from alarms, down to effects or ``upward`` to causes, with ``rules``.
+
+    Those that stand now, or with a ``window`` those that stood at any time in it.
     """
-    edges: Edges = {}
+    import networkx as nx
+
+    graph: nx.DiGraph[str] = nx.DiGraph()
+    near, far = ("target", "source") if upward else ("source", "target")
     frontier, seen = list(starts), set(starts)
-    other = "source" if end == "target" else "target"
     for _ in range(DEEPEST):
         if not frontier:
             break
+        # So many at once that asking for all there are is less work; it answers every further step.
         wide = len(frontier) > MANY
-        found = _standing(history, alarm, end, None if wide else frontier)
+        found = _edges(history, domain, window, near, None if wide else frontier)
+        graph.add_edges_from((edge["source"], edge["target"], {"rules": edge["rules"]}) for edge in found)
         if wide:
-            # So many at once that asking for all there are is less work; it answers every further step.
-            edges.clear()
-        for edge in found:
-            edges.setdefault(edge[end], []).append(edge)
-        if wide:
-            break
-        frontier = [key for key in dict.fromkeys(edge[other] for edge in found) if key not in seen]
+            reach = _upward(graph, starts) if upward else _downward(graph, starts)
+            return graph.subgraph(reach).copy()
+        frontier = [key for key in dict.fromkeys(edge[far] for edge in found) if key not in seen]
         seen.update(frontier)
-    return edges
+    return graph
 
 
-def _standing(
-    history: Reading, alarm: dict[str, Any], end: str, keys: list[str] | None
-) -> list[dict[str, Any]]:
+def worst(alarm: dict[str, Any]) -> int:
+    """How bad an alarm is, for sorting: the worst first."""
+    severity = alarm.get("operational_severity", "N/A")
+    return SEVERITIES.index(severity) if severity in SEVERITIES else len(SEVERITIES)
+
+
+def _edges(history: Reading, domain: str, window: Window, near: str, keys: list[str] | None) -> Rows:
     conditions = ["domain = {domain:String}"]
-    parameters: dict[str, Any] = {"domain": alarm["domain"]}
+    parameters: dict[str, Any] = {"domain": domain}
     if keys is not None:
-        conditions.append(f"{end} IN {{keys:Array(String)}}")
+        conditions.append(f"{near} IN {{keys:Array(String)}}")
         parameters["keys"] = keys
-    table = "faultline.causes_now"
-    if alarm["status"] != "ACTIVE":
-        # What stood while it was there.
-        table = "faultline.causes"
-        conditions.append(
-            "op = 'ADDED' AND event_time BETWEEN parseDateTime64BestEffort({since:String}, 6, 'UTC')"
-            " AND parseDateTime64BestEffort({until:String}, 6, 'UTC')"
+    table, rules, having = "faultline.causes_now", "groupUniqArray(rule)", ""
+    if window is not None:
+        since, until = window
+        parameters["since"] = since
+        if until is not None:
+            conditions.append(f"event_time <= {_TIME.format('until')}")
+            parameters["until"] = until
+        began = _TIME.format("since")
+        table, rules = "faultline.causes", "groupUniqArrayIf(rule, op = 'ADDED')"
+        # It stood when the window began, or came in it.
+        having = (
+            f" HAVING argMaxIf(op, {_LAST}, event_time <= {began}) = 'ADDED'"
+            f" OR countIf(op = 'ADDED' AND event_time > {began}) > 0"
         )
-        parameters |= {"since": alarm["since"], "until": alarm["event_time"]}
     return history.rows(
-        f"SELECT source, target, arraySort(groupUniqArray(rule)) AS rules FROM {table}"
-        f" WHERE {' AND '.join(conditions)} GROUP BY source, target ORDER BY source, target",
+        f"SELECT source, target, arraySort({rules}) AS rules FROM {table}"
+        f" WHERE {' AND '.join(conditions)} GROUP BY source, target{having} ORDER BY source, target",
         **parameters,
     )
 
 
-def _walk(start: str, onward: Callable[[str], Iterable[str]]) -> tuple[dict[str, str], list[str]]:
-    """Breadth first from ``start``: from where each was reached, and all in order."""
-    came: dict[str, str] = {start: ""}
-    queue = deque([(start, 0)])
-    order = []
-    while queue:
-        at, depth = queue.popleft()
-        order.append(at)
-        if depth == DEEPEST:
-            continue
-        for following in onward(at):
-            if following not in came:
-                came[following] = at
-                queue.append((following, depth + 1))
-    return came, order
+def _tops(graph: nx.DiGraph[str], key: str) -> list[list[str]]:
+    """What nothing causes: single alarms, or circles of alarms that cause one another."""
+    import networkx as nx
+
+    condensed = nx.condensation(graph)
+    circles = (condensed.nodes[at]["members"] for at, degree in condensed.in_degree() if not degree)
+    return sorted(sorted(circle) for circle in circles if key not in circle)
 
 
-def _path(came: dict[str, str], reached: str) -> list[str]:
-    path = [reached]
-    while came[path[-1]]:
-        path.append(came[path[-1]])
-    return path
+def _suspects(
+    history: Reading, alarm: dict[str, Any], needs: nx.DiGraph[str], causes: set[str], window: Window
+) -> list[dict[str, Any]]:
+    """Alarms up the topology that no rule has joined to this one and that nothing else explains."""
+    import networkx as nx
+
+    here, start = alarm["domain"], resource(alarm)
+    distance = nx.single_source_shortest_path_length(needs.reverse(copy=False), start)
+    near = [
+        one
+        for one in alarms(history, every=window is not None)
+        if one["domain"] == here and resource(one) in distance and one["key"] not in causes
+        and (window is None or _overlaps(one, window))
+    ]  # fmt: skip
+    effects = causal(history, here, [alarm["key"]], window)
+    explained = causal(history, here, [one["key"] for one in near], window, upward=True)
+    suspects = [
+        {
+            "alarm": one,
+            "way": _way(needs, one, alarm),
+            "distance": distance[resource(one)],
+            "earlier": one["since"] <= alarm["since"],
+        }
+        for one in near
+        if one["key"] not in effects and not explained.in_degree(one["key"])
+    ] if near else []  # fmt: skip
+    suspects.sort(
+        key=lambda one: (
+            not one["earlier"], one["distance"], _standing(one["alarm"])
+        )
+    )  # fmt: skip
+    return suspects[:SUSPECTS]
+
+
+def _overlaps(alarm: dict[str, Any], window: tuple[str, str | None]) -> bool:
+    since, until = window
+    if until is not None and alarm["since"] > until:
+        return False
+    return alarm["status"] == "ACTIVE" or bool(alarm["event_time"] >= since)
+
+
+def _way(needs: nx.DiGraph[str], top: dict[str, Any] | None, alarm: dict[str, Any]) -> Any:
+    """From a cause's entity down the topology to the alarm's; None where it is not up from there."""
+    import networkx as nx
+
+    if top is None or "resource_type" not in top or resource(top) not in needs:
+        return None
+    try:
+        path = nx.shortest_path(needs, resource(top), resource(alarm))
+    except nx.NetworkXNoPath:
+        return None
+    return steps(needs, path)
+
+
+def steps(graph: nx.DiGraph[str], path: list[str]) -> list[dict[str, str]]:
+    """A path as its steps: each ``key``, and the ``label`` that led to it."""
+    labels = [graph.edges[pair]["label"] for pair in pairwise(path)]
+    return [{"key": key, "label": label} for key, label in zip(path, ["", *labels], strict=True)]
+
+
+def _below(graph: nx.DiGraph[str], key: str) -> set[str]:
+    import networkx as nx
+
+    return nx.descendants(graph, key) if key in graph else set()
+
+
+def _upward(graph: nx.DiGraph[str], starts: Iterable[str]) -> set[str]:
+    import networkx as nx
+
+    return {one for start in starts if start in graph for one in (start, *nx.ancestors(graph, start))}
+
+
+def _downward(graph: nx.DiGraph[str], starts: Iterable[str]) -> set[str]:
+    import networkx as nx
+
+    return {one for start in starts if start in graph for one in (start, *nx.descendants(graph, start))}
+
+
+def _standing(alarm: dict[str, Any]) -> tuple[Any, ...]:
+    """Worse first, then what came earlier."""
+    return worst(alarm), alarm.get("since", ""), alarm["key"]
 
 
 def _likelihood(root: dict[str, Any]) -> tuple[Any, ...]:
-    """What explains more comes first, then what is worse, then what came earlier."""
-    alarm = root["alarm"]
-    severity = alarm.get("operational_severity", "N/A")
-    rank = SEVERITIES.index(severity) if severity in SEVERITIES else len(SEVERITIES)
-    return (-root["explains"], rank, alarm.get("since", ""), alarm["key"])
-
-
-def _key(ref: dict[str, str]) -> str:
-    return f"{ref['type']}/{ref['id']}"
+    """What explains more comes first, then what is worse, nearer in the topology, earlier."""
+    way = root["way"]
+    rank, since, key = _standing(root["alarm"])
+    return -root["explains"], rank, DEEPEST if way is None else len(way), since, key

@@ -37,7 +37,7 @@ def alarms(history: Reading, *, every: bool = False, keys: list[str] | None = No
         **parameters,
     )
     wanted = None if keys is None else set(keys)
-    return [_parsed(row, "attributes", "match") for row in found if wanted is None or row["key"] in wanted]
+    return [parsed(row, "attributes", "match") for row in found if wanted is None or row["key"] in wanted]
 
 
 def similar(history: Reading, text: str) -> list[str]:
@@ -64,7 +64,7 @@ def topology(history: Reading) -> dict[str, Any]:
         " ORDER BY ALL"
     )
     return {
-        "entities": [_parsed(row, "attributes") for row in entities],
+        "entities": [parsed(row, "attributes") for row in entities],
         "relationships": [
             {
                 "domain": row["domain"],
@@ -85,7 +85,7 @@ def executions(history: Reading, *, limit: int = 100) -> Rows:
         " ORDER BY started_at DESC, id LIMIT {limit:UInt32}",
         limit=limit,
     )
-    return [_parsed(row, "input", "output", "started_by") for row in found]
+    return [parsed(row, "input", "output", "started_by") for row in found]
 
 
 def execution(history: Reading, identity: str) -> dict[str, Any]:
@@ -116,12 +116,12 @@ def execution(history: Reading, identity: str) -> dict[str, Any]:
         id=identity,
     )
     mine = {task["id"] for task in tasks}
-    whole = _parsed(found[0], "input", "output", "started_by")
-    whole["tasks"] = [_parsed(task, "result", "published") for task in tasks]
+    whole = parsed(found[0], "input", "output", "started_by")
+    whole["tasks"] = [parsed(task, "result", "published") for task in tasks]
     for task in whole["tasks"]:
-        task["actions"] = [_parsed(one, "input", "result") for one in actions if one["task"] == task["id"]]
+        task["actions"] = [parsed(one, "input", "result") for one in actions if one["task"] == task["id"]]
     whole["children"] = [
-        _parsed(one, "input", "output", "started_by") for one in children if one["task"] in mine
+        parsed(one, "input", "output", "started_by") for one in children if one["task"] in mine
     ]
     return whole
 
@@ -177,7 +177,7 @@ def past(history: Reading, key: str, *, limit: int = 200) -> Rows:
     return found[::-1]
 
 
-def _parsed(row: dict[str, Any], *names: str) -> dict[str, Any]:
+def parsed(row: dict[str, Any], *names: str) -> dict[str, Any]:
     """``row`` with the JSON texts in ``names`` as values; an empty one is null."""
     for name in names:
         row[name] = _value(row[name])

@@ -30,12 +30,14 @@ def run(args: argparse.Namespace) -> int:
     """Prints what each test came to; 1 if any failed or could not be read."""
     from ..rehearsal import cases
     from ..rehearsal.run import run as played
+    from ..rehearsal.shelf import Shelf
 
+    shelf = Shelf()
     told: list[dict[str, Any]] = []
     passed = failed = 0
     for path in cases.find(args.paths):
         try:
-            for result in played(path):
+            for result in played(path, shelf):
                 passed += result.passed
                 failed += not result.passed
                 if args.json:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from ..document import Document, Finding, read
@@ -70,6 +71,8 @@ class Values:
         return derived.upper(), operational
 
 
+# Every partition holds the same files.
+@lru_cache(maxsize=512)
 def parse(name: str, text: str, path: str = "-") -> TypeValues:
     """A value file in Vitrage's form, for the type ``name``.
 

@@ -9,21 +9,20 @@ from typing import Any
 from ..actions.harmless import perform_harmless
 from ..errors import FaultlineError, InvalidDocument
 from ..ids import identify
-from ..simulate import accepted
 from ..times import SECOND
 from ..workflow import answers
 from ..workflow.answers import Answers
 from ..workflow.run import Runner, report
 from .cases import Case
 from .compare import Difference, against, shown, unlike, wanted
+from .shelf import Shelf
 
 
-def play(case: Case) -> list[Difference]:
+def play(case: Case, shelf: Shelf) -> list[Difference]:
     """The differences between what the test expects and what comes of the workflow."""
     value = case.value
     try:
-        paths = _places(case)
-        found = [checked.definition for checked in accepted(paths, {}) if checked.definition is not None]
+        found = shelf.take(_places(case))
         given = script(case)
     except InvalidDocument as error:
         return [Difference((), str(error))]

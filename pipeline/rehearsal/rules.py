@@ -12,19 +12,20 @@ import msgspec
 from ..checking import value_files
 from ..errors import FaultlineError, InvalidDocument
 from ..events import DEFAULT_DOMAIN, Definition, Output
-from ..simulate import BadLine, Simulation, accepted
+from ..simulate import BadLine, Simulation
 from ..times import SECOND, micros, normalize, rfc3339
 from .cases import SECTIONS, Case
 from .compare import Difference, Found, Wanted, against, name, shown, wanted
+from .shelf import Shelf
 
 BEGINNING = "2026-01-01T00:00:00.000000Z"
 STEPS = "workflow.steps"
 
 
-def play(case: Case) -> list[Difference]:
+def play(case: Case, shelf: Shelf) -> list[Difference]:
     """The differences between what the test expects and what comes of its events."""
     try:
-        simulation = _simulation(case)
+        simulation = _simulation(case, shelf)
     except InvalidDocument as error:
         return [Difference((), str(error))]
     except FaultlineError as error:
@@ -41,7 +42,7 @@ def play(case: Case) -> list[Difference]:
     return list(_compared(case, simulation, outputs))
 
 
-def _simulation(case: Case) -> Simulation:
+def _simulation(case: Case, shelf: Shelf) -> Simulation:
     given = {str(key): str(value) for key, value in (case.value.get("parameters") or {}).items()}
     rules = case.paths("rules")
     if not rules:
@@ -50,11 +51,13 @@ def _simulation(case: Case) -> Simulation:
     if not rules:
         raise BadLine(f"no `rules` are named, and none lies beside {Path(case.path).name}")
     values = case.value.get("values")
-    places = [*value_files(case.place(values) if values else None), *rules]
-    definitions = [found.definition for found in accepted(places, given) if found.definition is not None]
-    playbooks = [found.definition for found in accepted(case.paths("playbooks"), {}) if found.definition]
+    definitions = [
+        *shelf.take(value_files(case.place(values) if values else None)),
+        *shelf.take(rules, given),
+    ]
     definitions.sort(key=lambda definition: definition.kind != "VALUES")
     chosen = [one for one in definitions if one.kind != "WORKFLOW"]
+    playbooks = shelf.take(case.paths("playbooks"))
     return Simulation(chosen, given, _workflows(case, playbooks) if playbooks else None)
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from . import cases
 from .cases import Case
+from .shelf import Shelf
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,19 +25,19 @@ class Result:
         return not self.differences
 
 
-def run(path: Path) -> Iterator[Result]:
+def run(path: Path, shelf: Shelf) -> Iterator[Result]:
     """The result of each test of the file. Raises ``InvalidDocument`` when it is no test file."""
     for case in cases.read(path):
-        yield play(case)
+        yield play(case, shelf)
 
 
-def play(case: Case) -> Result:
+def play(case: Case, shelf: Shelf) -> Result:
     """The result of one test."""
     # Each language is loaded only where a test needs it: an author waits for the answer.
     if case.of_workflow:
         from . import playbooks as player
     else:
         from . import rules as player  # type: ignore[no-redef]
-    found = player.play(case)
+    found = player.play(case, shelf)
     lines = tuple((case.line(*one.steps), one.message) for one in found)
     return Result(case.path, case.line(), case.name, lines)

@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 from support.correlation_oracle import Outcome, derive, fold
-from support.correlation_rules import BY_NAME, RULES, oracle_rules
+from support.correlation_rules import BY_NAME, RULES, oracle_rules, random_rule
 
 from pipeline.rules.shard import GraphShard
 from pipeline.rules.state import document
@@ -327,6 +327,28 @@ def test_long_histories(seed: int) -> None:
             broken(machine.shard, encoded(record), machine.position, draw.randrange(60))
             assert document(machine.shard) == before
         machine.equals_from_scratch()
+
+
+@pytest.mark.parametrize("seed", range(max(1, STEPS // 125)))
+def test_random_patterns(seed: int) -> None:
+    """Patterns of any shape, with NOT anywhere, against the search that tries everything."""
+    draw = random.Random(seed)
+    rules = [random_rule(draw, f"random-{number}") for number in range(3)]
+    shard = GraphShard(0)
+    for number, each in enumerate(rules):
+        definition = {"kind": "RULE", "name": each.name, "text": each.text}
+        shard.step(encoded({"id": each.name, "time": moment(0), "definition": definition}), number, 0)
+        assert not shard.rules.rules[each.name].error, each.text
+    records = []
+    for number, record in enumerate([*history(seed), *history(seed + 5000), *history(seed + 9000)]):
+        record = {
+            **record,
+            "id": f"r{number}",
+            "time": moment(number if draw.random() < 0.9 else number // 2),
+        }
+        records.append(record)
+        shard.step(encoded(record), 3 + number, 0)
+        assert of_shard(shard).alarms == derive(fold(records), rules).alarms
 
 
 def history(seed: int) -> list[dict[str, Any]]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import random
+
 from .correlation_oracle import Rule
 
 HOST = {"type": "host"}
@@ -188,3 +190,75 @@ def oracle_rules(names: set[str]) -> list[Rule]:
             Rule(rule.name, rule.level, entities, rule.condition, rule.clauses, rule.actions, rule.effect)
         )
     return found
+
+
+LABELS = {("host", "host"): "link", ("host", "vm"): "contains", ("mon", "host"): "on", ("mon", "vm"): "on"}
+WANTS = {
+    "host": [HOST, {**HOST, "state": "ERROR"}, {**HOST, "rack": "r1"}],
+    "vm": [VM, {**VM, "state": "ERROR"}],
+    "mon": [
+        X,
+        Y,
+        {"category": "ALARM", "type": "mon"},
+        {"category": "ALARM", "type": "mon", "severity": "CRITICAL"},
+    ],
+}
+
+
+def random_rule(draw: random.Random, name: str) -> Rule:
+    """A rule of one or two alternatives, each a connected pattern around one host, perhaps with NOTs."""
+    entities: dict[str, dict[str, str]] = {"v0": draw.choice(WANTS["host"])}
+    kinds = {"v0": "host"}
+    clauses = []
+    for _ in range(draw.choice((1, 1, 2))):
+        present: list[tuple[str, str, str]] = []
+        absent: list[tuple[str, str, str]] = []
+        bound = ["v0"]
+        for _ in range(draw.randrange(1, 4)):
+            edge = _edge(draw, entities, kinds, bound)
+            present.append(edge)
+            bound = list(dict.fromkeys([*bound, edge[0], edge[2]]))
+        for _ in range(draw.choice((0, 0, 1, 1, 2))):
+            edge = _edge(draw, entities, kinds, bound, draw.random() < 0.3)
+            if edge not in present:
+                absent.append(edge)
+        clauses.append((present, absent, ["v0"]))
+    spelled = [
+        " AND ".join(
+            [f"{s} [{label}] {t}" for s, label, t in present]
+            + [f"NOT {s} [{label}] {t}" for s, label, t in no]
+        )
+        for present, no, _ in clauses
+    ]
+    return Rule(
+        name,
+        0,
+        entities,
+        " OR ".join(f"({text})" for text in spelled),
+        clauses,
+        f"- raise_alarm: {{target: v0, alarm_name: {name}, severity: WARNING}}",
+        lambda binding: [("alarm", binding["v0"], name, "WARNING")],
+    )
+
+
+def _edge(
+    draw: random.Random,
+    entities: dict[str, dict[str, str]],
+    kinds: dict[str, str],
+    bound: list[str],
+    between: bool = False,
+) -> tuple[str, str, str]:
+    """An edge from or to something bound; to a new vertex, or ``between`` two that are bound."""
+    pairs = [(s, t) for s in bound for t in bound if s != t and (kinds[s], kinds[t]) in LABELS]
+    if between and pairs:
+        source, target = draw.choice(pairs)
+        return source, LABELS[kinds[source], kinds[target]], target
+    near = draw.choice(bound)
+    options = [pair for pair in LABELS if kinds[near] in pair]
+    source_kind, target_kind = draw.choice(options)
+    new = f"v{len(entities)}"
+    outgoing = kinds[near] == source_kind and (kinds[near] != target_kind or draw.random() < 0.5)
+    kinds[new] = target_kind if outgoing else source_kind
+    entities[new] = draw.choice(WANTS[kinds[new]])
+    label = LABELS[source_kind, target_kind]
+    return (near, label, new) if outgoing else (new, label, near)

@@ -38,7 +38,7 @@ def resolve(
 def output(step: Step, live: Live, task: Task, value: Any) -> Any:
     """The result ``value`` as the chain of ad-hoc actions reshapes it."""
     name = live.definition.tasks[task.name].action
-    if name is None or not step.store.actions:
+    if name is None or not (step.store.actions or live.definition.actions):
         return value
     reading = scope(step, live, task, task.context)
     name = evaluate(name, reading)
@@ -53,15 +53,8 @@ def output(step: Step, live: Live, task: Task, value: Any) -> Any:
 
 
 def find(step: Step, live: Live, name: str) -> ActionDefinition | None:
-    """The ad-hoc action of that name: in the workflow's own workbook, then anywhere."""
-    actions = step.store.actions
-    if not actions:
-        return None
-    if live.definition.book:
-        own = actions.get(f"{live.definition.book}.{name}")
-        if own is not None:
-            return own
-    return actions.get(name)
+    """The ad-hoc action of that name: of the workflow's own document, then of its namespace, then any."""
+    return step.store.action(name, live.record.namespace, live.definition)
 
 
 def fill(definition: ActionDefinition, given: dict[str, Any]) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from functools import lru_cache
 from typing import Any
 
@@ -72,7 +73,7 @@ def parse(document: Document) -> tuple[Content, list[Finding]]:
             actions.append(_action(checker, str(name), value, (name,), None))
         else:
             workflows.append(_workflow(checker, str(name), value, (name,), None))
-    return Content(tuple(workflows), tuple(actions)), checker.findings
+    return _together(workflows, actions, None), checker.findings
 
 
 def _looks_like_entry(value: Any) -> bool:
@@ -90,7 +91,16 @@ def _book(checker: Checker, top: dict[str, Any]) -> Content:
             if not NAME.fullmatch(str(name)):
                 checker.wrong(f"{name!r} is not a name: letters, digits, _ and - only", (kind, name))
             parts[kind].append(reader(checker, str(name), value, (kind, name), book))
-    return Content(tuple(parts["workflows"]), tuple(parts["actions"]), book)
+    return _together(parts["workflows"], parts["actions"], book)
+
+
+def _together(
+    workflows: list[WorkflowDefinition], actions: list[ActionDefinition], book: str | None
+) -> Content:
+    """What a document defines; its workflows know its actions."""
+    own = {action.name: action for action in actions}
+    known = workflows if not own else [replace(workflow, actions=own) for workflow in workflows]
+    return Content(tuple(known), tuple(actions), book)
 
 
 def _action(checker: Checker, name: str, value: Any, steps: Steps, book: str | None) -> ActionDefinition:

@@ -26,7 +26,8 @@ def start(step: Step, command: dict[str, Any]) -> None:
     name, root = command["workflow"], command["root"]
     if root in store.lives or root in store.ended:
         return
-    revision, definition = store.workflows.get(name, ("", None))
+    namespace = str(command.get("namespace") or (command.get("params") or {}).get("namespace") or "")
+    revision, definition = store.workflow(name, namespace, None) or ("", None)
     params = {**(command.get("params") or {})}
     if command.get("env") is not None:
         params["env"] = command["env"]
@@ -39,10 +40,11 @@ def start(step: Step, command: dict[str, Any]) -> None:
         started=step.time,
         input=command.get("input") or {},
         params=params,
+        namespace=namespace,
         by=command.get("by"),
     )
     if definition is None:
-        known = f"known are: {', '.join(sorted(store.workflows)) or 'none'}"
+        known = f"known are: {', '.join(sorted({known for _, known in store.workflows})) or 'none'}"
         refuse(step, record, f"Workflow not found [name={name}]; {known}")
         return
     problem = mismatch(definition, record.input)

@@ -119,6 +119,7 @@ class WorkflowDefinition:
     ``inbound`` and ``targets`` say which tasks lead where; ``branching``, whether branches may
     run side by side, so that it must be counted what each publishes; ``forgets``, whether no
     expression lists tasks and no join counts rounds, so that what a loop has left behind may go.
+    ``actions`` are the ad-hoc actions of the same document.
     """
 
     name: str
@@ -136,6 +137,7 @@ class WorkflowDefinition:
     branching: bool = False
     forgets: bool = False
     lists: bool = False
+    actions: dict[str, ActionDefinition] = field(default_factory=dict)
     description: str = ""
     tags: tuple[str, ...] = ()
     spec: dict[str, Any] = field(default_factory=dict)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
+
 from pipeline.errors import InvalidDocument, InvalidRecord
 from pipeline.ids import revision as hash_of
 
@@ -26,11 +28,13 @@ def defined(step: Step, command: dict[str, Any]) -> None:
     if command.get("op", "UPSERT") == "DELETE":
         remove(step, name)
     else:
-        put(step, name, str(definition.get("text", "")), str(definition.get("path", "")))
+        parameters = definition.get("parameters")
+        namespace = str(parameters.get("namespace") or "") if isinstance(parameters, dict) else ""
+        put(step, name, str(definition.get("text", "")), str(definition.get("path", "")), namespace)
 
 
-def put(step: Step, name: str, text: str, path: str) -> None:
-    """Brings a text into force under the name of its document."""
+def put(step: Step, name: str, text: str, path: str, namespace: str) -> None:
+    """Brings a text into force under the name of its document, within a namespace."""
     store = step.store
     before = store.documents.get(name)
     try:
@@ -39,8 +43,10 @@ def put(step: Step, name: str, text: str, path: str) -> None:
     except InvalidDocument as refused:
         error = str(refused).replace("-:", f"{path or name}:", 1)
     in_force = before.revision if before else ""
-    document = Document(name, step.position, in_force if error else hash_of(text), path=path, error=error)
-    if before and (before.revision, before.error, before.path) == (document.revision, error, path):
+    document = Document(
+        name, step.position, in_force if error else hash_of(text), path=path, namespace=namespace, error=error
+    )
+    if before and msgspec.structs.replace(before, position=step.position) == document:
         return
     keep(step, name, document)
     if error:

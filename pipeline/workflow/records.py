@@ -47,6 +47,7 @@ class Execution(msgspec.Struct, omit_defaults=True):
     state_info: str | None = None
     input: dict[str, Any] = {}
     params: dict[str, Any] = {}
+    namespace: str = ""
     context: dict[str, Any] = {}
     output: Any = None
     parent: str = ""
@@ -148,6 +149,7 @@ class Document(msgspec.Struct, omit_defaults=True):
     revision: str
     v: int = VERSION
     path: str = ""
+    namespace: str = ""
     error: str | None = None
 
     @property

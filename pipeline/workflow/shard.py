@@ -159,7 +159,10 @@ class WorkflowShard:
             "open_tasks": sum(live.open for live in lives if live.record.state not in ENDED),
             "remembered": len(self.store.ended),
             # By name, in words: each partition has the same ones.
-            "workflows": {name: revision for name, (revision, _) in sorted(self.store.workflows.items())},
+            "workflows": {
+                f"{namespace}/{name}" if namespace else name: revision
+                for (namespace, name), (revision, _) in sorted(self.store.workflows.items())
+            },
             "definitions": {
                 name: {"revision": document.revision, "error": document.error or ""}
                 for name, document in sorted(self.store.documents.items())

@@ -85,8 +85,9 @@ class Store:
         self.documents: dict[str, Document] = {}
         self.revisions: dict[str, Revision] = {}
         self.uses: dict[str, int] = {}
-        self.workflows: dict[str, tuple[str, WorkflowDefinition]] = {}
-        self.actions: dict[str, ActionDefinition] = {}
+        # By namespace and name.
+        self.workflows: dict[tuple[str, str], tuple[str, WorkflowDefinition]] = {}
+        self.actions: dict[tuple[str, str], ActionDefinition] = {}
         self.timers: list[tuple[int, str, str, str]] = []
         self.forgetting: list[tuple[int, str]] = []
         # The executions that hold something large.
@@ -266,9 +267,33 @@ class Store:
                 continue
             content = self.content(document.revision)
             for workflow in content.workflows:
-                self.workflows[workflow.name] = (document.revision, workflow)
+                self.workflows[document.namespace, workflow.name] = (document.revision, workflow)
             for action in content.actions:
-                self.actions[action.name] = action
+                self.actions[document.namespace, action.name] = action
+
+    def workflow(self, name: str, namespace: str, book: str | None) -> tuple[str, WorkflowDefinition] | None:
+        """The workflow of that name as seen from a workbook in a namespace: the nearest, or None."""
+        for place in (namespace, "") if namespace else ("",):
+            for full in (f"{book}.{name}", name) if book else (name,):
+                found = self.workflows.get((place, full))
+                if found is not None:
+                    return found
+        return None
+
+    def action(self, name: str, namespace: str, definition: WorkflowDefinition) -> ActionDefinition | None:
+        """The ad-hoc action of that name as seen from a workflow: of its own document first, or None."""
+        if not self.actions and not definition.actions:
+            return None
+        names = (f"{definition.book}.{name}", name) if definition.book else (name,)
+        for full in names:
+            if full in definition.actions:
+                return definition.actions[full]
+        for place in (namespace, "") if namespace else ("",):
+            for full in names:
+                found = self.actions.get((place, full))
+                if found is not None:
+                    return found
+        return None
 
     def content(self, revision: str) -> Content:
         """What a revision defines."""

@@ -20,10 +20,7 @@ def call(step: Step, live: Live, task: Task, name: Any, given: dict[str, Any], i
     task.action = str(name)
     if task.items < 0:
         task.running = [child_id]
-    chosen = None
-    if live.definition.book:
-        chosen = store.workflows.get(f"{live.definition.book}.{name}")
-    chosen = chosen or store.workflows.get(str(name))
+    chosen = store.workflow(str(name), record.namespace, live.definition.book)
     problem = None
     if chosen is None:
         problem = f"Workflow not found [name={name}]"
@@ -43,6 +40,7 @@ def call(step: Step, live: Live, task: Task, name: Any, given: dict[str, Any], i
         started=step.time,
         input={key: value for key, value in given.items() if key in known},
         params={key: value for key, value in given.items() if key not in known},
+        namespace=record.namespace,
         parent=record.id,
         parent_task=task.id,
         index=index,

@@ -121,3 +121,34 @@ def test_of_two_documents_that_define_one_workflow_the_later_counts(engine):
 def test_definitions_of_rules_are_not_for_this_engine(engine):
     engine.send(command="DEFINITION", definition={"kind": "RULE", "name": "r", "text": "x"})
     assert engine.shard.counters()["definitions"] == {}
+
+
+SPACED = "version: '2.0'\nwf: {{output: {{from: {0}}}, tasks: {{a: {{workflow: sub}}}}}}\nsub: {{tasks: {{t: {{action: {0}}}}}}}"
+
+
+@pytest.mark.parametrize(
+    ("namespace", "action"), [("one", "first"), ("two", "second"), ("", "plain"), ("three", "plain")]
+)
+def test_a_namespace_is_looked_in_first_and_by_sub_workflows_too(engine, namespace, action):
+    for place, word in (("one", "first"), ("two", "second"), ("", "plain")):
+        given = {
+            "kind": "WORKFLOW",
+            "name": word,
+            "text": SPACED.format(word),
+            "parameters": {"namespace": place},
+        }
+        engine.send(command="DEFINITION", definition=given)
+    start = {"root": "r", "execution": "r", "workflow": "wf", "input": {}, "namespace": namespace}
+    (asked,) = actions(engine.send(command="START", **start))
+    assert asked["action"] == action
+    engine.shard = engine.restored()
+    end = engine.answer(asked)[-1].value
+    assert end["output"] == {"from": action}
+
+
+def test_ad_hoc_actions_of_a_running_execution_stay_as_they_were(engine):
+    text = "version: '2.0'\nact: {base: some.action, output: 'old <% $ %>'}\nwf: {output: {r: <% task(a).result %>}, tasks: {a: {action: act}}}"
+    engine.define(text)
+    (asked,) = engine.start("r")
+    engine.define(text.replace("old", "new"))
+    assert engine.answer(asked)[-1].value["output"] == {"r": "old 1"}

@@ -276,9 +276,17 @@ class _Walker:
 
     def _gap(self, absence: Absence) -> str:
         ids = self.pattern.ids
-        other = ids[absence.other] if absence.other >= 0 else _spelt_wants(absence.wants)
+        other = ids[absence.other] if absence.other >= 0 else self._called(absence.wants)
         ends = (ids[absence.bound], other) if absence.outgoing else (other, ids[absence.bound])
         return f"NOT {ends[0]} [{absence.label}] {ends[1]}"
+
+    def _called(self, wants: Wants) -> str:
+        """The template id of what must not be there; what it wants where that stands for it."""
+        template = self.clause.rule.template
+        for name, properties in {} if template is None else template.entities.items():
+            if tuple(sorted(properties.items())) == wants:
+                return name
+        return _spelt_wants(wants)
 
 
 def _possible(wants: Wants, vertex: Vertex) -> bool:
@@ -321,7 +329,8 @@ def _named(wants: Wants, one: Ended) -> bool:
 
 
 def _spelt_wants(wants: Wants) -> str:
-    shown = ", ".join(f"{name}: {value}" for name, value in wants if canonical(name) != "category")
+    ordered = sorted(wants, key=lambda want: (canonical(want[0]) != "type", want[0]))
+    shown = ", ".join(f"{name}: {value}" for name, value in ordered if canonical(name) != "category")
     return f"({shown or 'anything'})"
 
 

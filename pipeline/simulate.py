@@ -82,14 +82,15 @@ class Simulation:
         if not isinstance(change, dict) or change.keys() - {"add", "remove"} or not change:
             raise BadLine('`rules` is {"add": PATH} or {"remove": NAME}')
         made: list[Output] = []
+        kinds = self.shard.rules
         if "remove" in change:
             name = str(change["remove"])
-            kinds = self.shard.rules
             if name not in kinds.rules:
                 raise BadLine(f"rules: no rule {name!r} is there to be removed")
             made += self._define(Definition("RULE", name), "DELETE")
         if "add" in change:
-            for checked in accepted([Path(str(change["add"]))], self.parameters):
+            live = [rule.definition for rule in kinds.rules.values()]
+            for checked in accepted([Path(str(change["add"]))], self.parameters, live):
                 if checked.definition is not None and checked.definition.kind != "WORKFLOW":
                     made += self._define(checked.definition, "UPSERT")
         return made
@@ -142,9 +143,14 @@ class Simulation:
         return document(self.shard, self.started)
 
 
-def accepted(paths: Iterable[Path], parameters: dict[str, str]) -> list[Checked]:
-    """The checked files at ``paths``. Raises ``BadLine`` naming what is wrong with those refused."""
-    files = check_files(paths, parameters)
+def accepted(
+    paths: Iterable[Path], parameters: dict[str, str], live: Iterable[Definition] = ()
+) -> list[Checked]:
+    """The checked files at ``paths``, which come to stand among ``live``.
+
+    Raises ``BadLine`` naming what is wrong with those refused.
+    """
+    files = check_files(paths, parameters, live)
     refused = [str(finding) for checked in files if not checked.accepted for finding in checked.findings]
     if refused:
         raise BadLine("\n".join(refused))

@@ -150,6 +150,39 @@ def test_lines_as_in_simulate_with_ticks_and_changes_of_rules(at: Path, capsys: 
     assert "sub/c.test.yaml:15: events: rules: no rule 'cold'" in lines[1]
 
 
+def test_a_rule_may_include_what_is_live_already(at: Path, capsys: Any) -> None:
+    entities = (
+        "{entity: {category: ALARM, type: nagios, name: load, template_id: load}}, "
+        "{entity: {category: RESOURCE, type: nova.host, template_id: host}}"
+    )
+    Path("common.yaml").write_text(
+        f"metadata: {{name: common, version: 2}}\ndefinitions: {{entities: [{entities}]}}\n"
+    )
+    Path("uses.yaml").write_text(
+        "metadata: {name: uses, version: 2, type: standard}\nincludes: [{name: common}]\n"
+        "definitions:\n  relationships:\n"
+        "    - relationship: {source: load, target: host, relationship_type: on, template_id: it}\n"
+        "scenarios:\n  - scenario:\n      condition: it\n      actions:\n"
+        "        - action:\n            action_type: set_state\n"
+        "            properties: {state: ERROR}\n            action_target: {target: host}\n"
+    )
+    text = f"- name: n\n  rules: [common.yaml]\n  events:\n{WORLD}    - rules: {{add: uses.yaml}}\n"
+    assert played(f"{text}  expect: {{states: {{nova.host/h: ERROR}}}}\n", capsys)[0] == 0
+    # In its turn it is refused where there is nothing to include.
+    status, lines = played(f"{text}  expect: {{}}\n".replace("common.yaml", "cure.yaml"), capsys)
+    assert (status, "uses.yaml:2:" in lines[1]) == (1, True)
+
+
+def test_value_mappings_of_a_directory_take_the_place_of_those_shipped(at: Path, capsys: Any) -> None:
+    (at / "own").mkdir()
+    words = "{aggregated values: {priority: %d, original values: [{name: %s, operational_value: %s}]}}"
+    values = ", ".join([words % (50, "UP", "OK"), words % (10, "ERROR", "ERROR")])
+    (at / "own" / "nova.host.yaml").write_text(f"category: RESOURCE\nvalues: [{values}]\n")
+    expect = ALL.replace("{nova.host/h: ERROR}", "{nova.host/h: {state: UP, operational_state: OK}}")
+    assert played(f"- name: n\n  values: own\n  events:\n{WORLD}{expect}", capsys)[0] == 0
+    assert played(f"- name: n\n  events:\n{WORLD}{expect}", capsys)[0] == 1
+
+
 def test_a_bad_record_is_named_with_its_line(at: Path, capsys: Any) -> None:
     record = "{topic: alarms.raw, value: {source: s, alarm: {name: 4}}}"
     text = f"- name: n\n  events:\n    - {record}\n  expect: {{}}\n"

@@ -21,16 +21,20 @@ REGEX = ".regex"
 class Match:
     """Vertices that together fit a clause, and what they support."""
 
-    __slots__ = ("bind", "clause", "supports")
+    __slots__ = ("_named", "bind", "clause", "supports")
 
     def __init__(self, clause: Clause, bind: tuple[Vertex, ...]) -> None:
         self.clause = clause
         self.bind = bind
         self.supports: list[Support] = []
+        self._named: dict[str, str] | None = None
 
     def named(self) -> dict[str, str]:
         """The match as outputs show it: template id to key."""
-        return {name: vertex.key for name, vertex in zip(self.clause.pattern.ids, self.bind, strict=True)}
+        if self._named is None:
+            pairs = zip(self.clause.pattern.ids, self.bind, strict=True)
+            self._named = {name: vertex.key for name, vertex in pairs}
+        return self._named
 
     @property
     def order(self) -> tuple[Any, ...]:

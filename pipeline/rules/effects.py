@@ -16,7 +16,9 @@ from .facts import AlarmFact, CauseFact, DownFact, Fact, StartFact, StateFact, S
 from .properties import canonical, getter, text
 from .template import CAUSE, MARK_DOWN, RAISE, SET_STATE, Action, GetAttr
 
+MAX_DEPTH = 8
 _canonical = msgspec.json.Encoder(order="deterministic")
+Bound = dict[str, Vertex]
 
 
 class Facts:
@@ -89,19 +91,10 @@ def alarm_fact(step: Step | None, facts: Facts, name: str, target: Vertex) -> Al
 def _wanted(
     step: Step, facts: Facts, graph: Graph, action: Action, match: Match, values: Callable[[], Values]
 ) -> list[tuple[Fact, str]]:
-    bound = dict(zip(match.clause.pattern.ids, match.bind, strict=True))
-
-    def fill(value: Any) -> Any:
-        if isinstance(value, GetAttr):
-            return getter(canonical(value.property), values)(bound[value.entity])
-        if isinstance(value, dict):
-            return {key: fill(child) for key, child in value.items()}
-        if isinstance(value, list):
-            return [fill(child) for child in value]
-        return value
+    bound: Bound = dict(zip(match.clause.pattern.ids, match.bind, strict=True))
 
     def word(value: Any) -> str:
-        return value if isinstance(value, str) else text(fill(value)) or ""
+        return value if isinstance(value, str) else text(_filled(value, bound, values)) or ""
 
     kind = action.kind
     if kind == RAISE:
@@ -110,6 +103,7 @@ def _wanted(
         if not name:
             # get_attr found no such property: an alarm without a name is none.
             return []
+        _check_depth(bound[action.target])
         fact = alarm_fact(step, facts, name, bound[action.target])
         wanted: list[tuple[Fact, str]] = [(fact, same(word(action.severity)))]
         if action.causing is not None:
@@ -137,13 +131,34 @@ def _wanted(
         assert action.source is not None
         assert action.target is not None
         return [(_cause(step, facts, bound[action.source], bound[action.target]), "")]
-    workflow, input_ = word(action.workflow), fill(action.input or {})
+    workflow, input_ = word(action.workflow), _filled(action.input or {}, bound, values)
     canonical_input = _canonical.encode(input_).decode()
     start = facts.starts.get((workflow, canonical_input))
     if start is None:
         start = StartFact(graph, workflow, input_, canonical_input)
         step.undo.put(facts.starts, (workflow, canonical_input), start)
     return [(start, "")]
+
+
+def _check_depth(target: Vertex) -> None:
+    """Refuses a tower of deduced alarms on deduced alarms: such a rule never comes to an end."""
+    depth = 0
+    while target.alarm is not None and target.alarm.deduced:
+        depth += 1
+        target = target.alarm.resource
+        if depth > MAX_DEPTH:
+            raise ValueError(f"it raises alarms on alarms more than {MAX_DEPTH} deep; name the target's type")
+
+
+def _filled(value: Any, bound: Bound, values: Callable[[], Values]) -> Any:
+    # No function within `_wanted`: one that calls itself is a cycle, left to the collector at each match.
+    if isinstance(value, GetAttr):
+        return getter(canonical(value.property), values)(bound[value.entity])
+    if isinstance(value, dict):
+        return {key: _filled(child, bound, values) for key, child in value.items()}
+    if isinstance(value, list):
+        return [_filled(child, bound, values) for child in value]
+    return value
 
 
 def _cause(step: Step, facts: Facts, source: Vertex, target: Vertex) -> CauseFact:

@@ -73,13 +73,15 @@ class GraphShard:
             undo = Undo()
             try:
                 made: list[Output] = []
+                own = record.definition.name if record.definition is not None else None
                 for failure in failures:
-                    aside = Step(
-                        record, self.partition, position, time, now, self.engine.values, undo, failure.rule
-                    )
-                    made += self._set_aside(aside, failure)
+                    # A rule that fails as it comes is set aside where it comes.
+                    if failure.rule != own:
+                        values = self.engine.values
+                        aside = Step(record, self.partition, position, time, now, values, undo, failure.rule)
+                        made += self._set_aside(aside, failure)
                 step = Step(record, self.partition, position, time, now, self.engine.values, undo)
-                made += self._apply(step)
+                made += self._apply(step, next((each for each in failures if each.rule == own), None))
             except RuleFailed as failure:
                 undo.rollback()
                 if any(failure.rule == known.rule for known in failures):
@@ -227,7 +229,7 @@ class GraphShard:
             "expansions_cut": dict(self.engine.search.cut),
         }
 
-    def _apply(self, step: Step) -> list[Output]:
+    def _apply(self, step: Step, failed: RuleFailed | None = None) -> list[Output]:
         record = step.input
         agenda = Agenda()
         before: dict[Fact, tuple[Any, ...]] = {}
@@ -239,7 +241,7 @@ class GraphShard:
         elif record.relationship is not None:
             merge_relationship(step, graph, record.relationship)
         elif record.definition is not None:
-            self._define(step, record.definition, agenda, before)
+            self._define(step, record.definition, agenda, before, failed)
         else:
             raise InvalidRecord(
                 "bad-input", "none of entity, relationship, alarm, definition and mark is there"
@@ -262,7 +264,12 @@ class GraphShard:
         return made
 
     def _define(
-        self, step: Step, definition: Definition, agenda: Agenda, before: dict[Fact, tuple[Any, ...]]
+        self,
+        step: Step,
+        definition: Definition,
+        agenda: Agenda,
+        before: dict[Fact, tuple[Any, ...]],
+        failed: RuleFailed | None,
     ) -> None:
         if definition.kind == "WORKFLOW":
             return
@@ -280,7 +287,7 @@ class GraphShard:
                 step.ignored("REPEATED", definition.name, "same")
                 return
             op = "ADDED" if known is None else "CHANGED"
-            rule = self.rules.put(step.undo, definition)
+            rule = self.rules.put(step.undo, definition, _reason(step, failed) if failed is not None else "")
             if known is not None:
                 rule.clauses, rule.signature = known.clauses, known.signature
             revision_ = rule.revision
@@ -308,7 +315,7 @@ class GraphShard:
     def _set_aside(self, step: Step, failure: RuleFailed) -> list[Output]:
         """Marks a rule that failed and takes its work back, as a change of its own before the record."""
         rule = self.rules.rules[failure.rule]
-        reason = f"{failure.reason} (at record {step.input.id})"
+        reason = _reason(step, failure)
         step.undo.set(rule, "failed", reason)
         agenda = Agenda()
         recompile(step, self.rules, agenda, self.graphs.values())
@@ -362,3 +369,7 @@ class GraphShard:
     def _count(self, name: str) -> None:
         self.counts[name] = self.counts.get(name, 0) + 1
         self.dirty.add("n")
+
+
+def _reason(step: Step, failure: RuleFailed) -> str:
+    return f"{failure.reason} (at record {step.input.id})"

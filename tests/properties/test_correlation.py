@@ -265,8 +265,8 @@ def broken(shard: GraphShard, record: bytes, position: int, at: int) -> bool:
 
     apply = shard._apply
 
-    def and_fail(step: Any) -> Any:
-        apply(step)
+    def and_fail(*arguments: Any) -> Any:
+        apply(*arguments)
         raise Broken
 
     for name in original:

@@ -611,3 +611,28 @@ def test_what_properties_a_pattern_reads(wants: str, fields: dict[str, Any], fit
     lab.rule(template({"e": wants}, ("e", raise_("e", "d"))))
     lab.entity("t/e", attributes=fields)
     assert bool(lab.deduced()) is fits
+
+
+def test_a_rule_that_never_ends_is_set_aside() -> None:
+    lab = Lab()
+    entities = {"a": "{category: ALARM}", "e": "{name: there}"}
+    lab.rule(template(entities, ("a [on] e", raise_("a", "tower"))), name="tower")
+    lab.rule(template({"h": HOST}, ("h", raise_("h", "fine"))), name="good")
+    lab.entity("nova.host/h", name="there")
+    lab.rule(template({"a": "{category: ALARM, type: vitrage}"}, ("a", raise_("a", "up"))), name="endless")
+    assert lab.shard.counters()["rules"]["endless"]["status"] == "ERROR"
+    assert "alarms on alarms" in lab.shard.counters()["rules"]["endless"]["reason"]
+    assert lab.deduced()["fine@nova.host/h"] == "WARNING"
+    assert not any("up@" in key for key in lab.deduced())
+
+
+def test_an_instance_that_moves_leaves_nothing_behind() -> None:
+    lab = Lab()
+    lab.entity("nova.instance/i")
+    lab.relate("nova.host/one", "contains", "nova.instance/i")
+    lab.part("nova.host/one", "contains", "nova.instance/i")
+    lab.relate("nova.host/two", "contains", "nova.instance/i")
+    assert [entity["id"] for entity in lab.state()["entities"]] == ["two", "i"]
+    assert len(lab.state()["relationships"]) == 1
+    lab.delete("nova.instance/i")
+    assert lab.state()["entities"] == []

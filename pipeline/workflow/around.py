@@ -103,7 +103,7 @@ def rerun(step: Step, live: Live, task: Task) -> None:
     step.touch(task)
     task.attempt += 1
     task.published = {}
-    task.result = None
+    task.result = task.reference = None
     task.done = task.begun = task.failed = 0
     if live.record.state == PAUSED:
         step.task_state(live, task, IDLE)

@@ -151,15 +151,19 @@ def result(step: Step, command: dict[str, Any]) -> None:
             value = adhoc.output(step, live, task, value)
         except ExpressionError as error:
             state, value = ERROR, str(error)
-    more = {"result": step.large(value), "ended_at": step.text}
+    told = step.large(value) if value is command.get("result") else step.shown(value)
+    more = {"result": told, "ended_at": step.text}
     if command.get("started_at"):
         more["started_at"] = command["started_at"]
     tell(step, live, task, call_id, task.action, state, RUNNING, index, more)
     if state == ERROR and command.get("refused") is True:
         refused(step, live, task, call_id, value)
     elif task.items >= 0:
-        items.done(step, live, task, call_id, index, state, value)
+        items.done(step, live, task, call_id, index, state, value, command["id"])
     else:
+        step.touch(task)
+        task.heard = command["id"]
+        task.reference = told if told is not value else None
         finished(step, live, task, call_id, state, value, "action_ex_id")
 
 
@@ -231,8 +235,10 @@ def contradicts(live: Live, task: Task, call_id: str, command: dict[str, Any]) -
     said = (command["state"], command.get("result"))
     if task.items >= 0:
         index = items.index_of_ended(live, task, call_id)
-        return index is not None and items.outcome(live, task, index) not in (("", None), said)
-    if call_id != action_id(task, 0) or not task.done:
+        if index is None or items.heard(live, task, index) == items.short(command["id"]):
+            return False
+        return items.outcome(live, task, index) not in (("", None), said)
+    if call_id != action_id(task, 0) or not task.done or task.heard == command["id"]:
         return False
     return (task.outcome, task.result) != said
 

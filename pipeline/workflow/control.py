@@ -144,7 +144,7 @@ def rerunning(step: Step, command: dict[str, Any]) -> None:
 
 def fresh(task: Task) -> None:
     """Takes from a task what its end had left."""
-    task.published, task.result, task.errors = {}, None, []
+    task.published, task.result, task.errors, task.reference = {}, None, [], None
     task.next, task.leads, task.handled, task.processed = [], False, False, False
     task.timed_out, task.ended, task.order = False, 0, 0
 
@@ -208,6 +208,7 @@ def forget_item(step: Step, chunk: Chunk, place: int) -> None:
     step.touch(chunk)
     chunk.states = [*chunk.states[:place], "", *chunk.states[place + 1 :]]
     chunk.results = [*chunk.results[:place], None, *chunk.results[place + 1 :]]
+    chunk.heard = [*chunk.heard[:place], "", *chunk.heard[place + 1 :]]
 
 
 def skipping(step: Step, command: dict[str, Any]) -> None:

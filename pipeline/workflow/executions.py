@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from pipeline.errors import ExpressionError
+from pipeline.events import DEFAULT_DOMAIN
 
 from . import reverse, subworkflows, tasks
 from .branches import Branch, meet
@@ -42,6 +43,7 @@ def start(step: Step, command: dict[str, Any]) -> None:
         params=params,
         namespace=namespace,
         by=command.get("by"),
+        domain=domain(command),
     )
     if definition is None:
         known = f"known are: {', '.join(sorted({known for _, known in store.workflows})) or 'none'}"
@@ -52,6 +54,13 @@ def start(step: Step, command: dict[str, Any]) -> None:
         refuse(step, record, problem)
         return
     open_(step, record, definition)
+
+
+def domain(command: dict[str, Any]) -> str:
+    """The domain for which a START came."""
+    by = command.get("by")
+    found = by.get("domain") if isinstance(by, dict) else None
+    return found if isinstance(found, str) and found else DEFAULT_DOMAIN
 
 
 def mismatch(definition: WorkflowDefinition, given: dict[str, Any]) -> str | None:

@@ -58,6 +58,7 @@ def fill(step: Step, live: Live, task: Task, inputs: list[dict[str, Any]]) -> No
             inputs=part,
             states=[""] * len(part),
             results=[None] * len(part),
+            heard=[""] * len(part),
         )
         step.fresh(chunk)
         chunks.append(chunk)
@@ -126,7 +127,19 @@ def outcome(live: Live, task: Task, index: int) -> tuple[str, Any]:
     return chunk.states[index % CHUNK], chunk.results[index % CHUNK]
 
 
-def settle(step: Step, live: Live, task: Task, call_id: str, state: str, value: Any) -> None:
+def heard(live: Live, task: Task, index: int) -> str:
+    """By which command it was heard how an item ended, in short."""
+    return live.chunks[task.id][index // CHUNK].heard[index % CHUNK]
+
+
+def short(command: str) -> str:
+    """Enough of a command's id to know it again: a record is kept for every item."""
+    return command[-12:]
+
+
+def settle(
+    step: Step, live: Live, task: Task, call_id: str, state: str, value: Any, command: str = ""
+) -> None:
     """Enters how an item ended."""
     index = known(live, task)[call_id]
     chunk = live.chunks[task.id][index // CHUNK]
@@ -135,13 +148,23 @@ def settle(step: Step, live: Live, task: Task, call_id: str, state: str, value: 
     step.touch(task)
     chunk.states = [*chunk.states[:place], state, *chunk.states[place + 1 :]]
     chunk.results = [*chunk.results[:place], value, *chunk.results[place + 1 :]]
+    chunk.heard = [*chunk.heard[:place], short(command), *chunk.heard[place + 1 :]]
     task.done += 1
-    task.bytes += step.size
+    task.bytes += len(encoded(value))
 
 
-def done(step: Step, live: Live, task: Task, call_id: str, index: int, state: str, value: Any) -> None:
+def done(
+    step: Step,
+    live: Live,
+    task: Task,
+    call_id: str,
+    index: int,
+    state: str,
+    value: Any,
+    command: str = "",
+) -> None:
     """An item has ended; the task ends with the last, or with the first that was cancelled."""
-    settle(step, live, task, call_id, state, value)
+    settle(step, live, task, call_id, state, value, command)
     if state == CANCELLED:
         calls.abandon(step, live, task)
         tasks.complete(step, live, task, CANCELLED, "One or more actions was cancelled.")

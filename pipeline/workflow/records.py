@@ -10,6 +10,8 @@ from typing import Any
 
 import msgspec
 
+from pipeline.events import DEFAULT_DOMAIN
+
 VERSION = 1
 
 IDLE = "IDLE"
@@ -21,6 +23,8 @@ SUCCESS = "SUCCESS"
 ERROR = "ERROR"
 CANCELLED = "CANCELLED"
 SKIPPED = "SKIPPED"
+HELD = "HELD"
+UNDOING = "UNDOING"
 
 ENDED = frozenset({SUCCESS, ERROR, CANCELLED, SKIPPED})
 CHUNK = 64
@@ -32,6 +36,16 @@ class Timer(msgspec.Struct, frozen=True, array_like=True):
     id: str
     due: int
     kind: str
+
+
+class Undo(msgspec.Struct, frozen=True, omit_defaults=True):
+    """How an execution will have ended once what it did is undone, and how far that is."""
+
+    state: str
+    info: str | None = None
+    output: Any = None
+    now: str = ""
+    done: list[str] = []
 
 
 class Execution(msgspec.Struct, omit_defaults=True):
@@ -63,10 +77,26 @@ class Execution(msgspec.Struct, omit_defaults=True):
     orphans: list[str] = []
     seen: list[str] = []
     bulk: bool = False
+    domain: str = DEFAULT_DOMAIN
+    limited: str = ""
+    undo: Undo | None = None
 
     @property
     def key(self) -> str:
         return f"execution/{self.id}"
+
+
+class Approval(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What an approval waits for, and what has been said so far."""
+
+    roles: list[str]
+    needed: int
+    message: str = ""
+    timeout: float = 0
+    otherwise: str = "reject"
+    escalate_to: list[str] = []
+    escalated: bool = False
+    decisions: list[dict[str, Any]] = []
 
 
 class Task(msgspec.Struct, omit_defaults=True):
@@ -88,6 +118,8 @@ class Task(msgspec.Struct, omit_defaults=True):
     retries: int = 0
     action: str = ""
     outcome: str = ""
+    heard: str = ""
+    reference: dict[str, Any] | None = None
     running: list[str] = []
     calls: int = 0
     errors: list[list[Any]] = []
@@ -114,6 +146,7 @@ class Task(msgspec.Struct, omit_defaults=True):
     ended: int = 0
     order: int = 0
     bytes: int = 0
+    approvals: dict[str, Approval] = {}
 
     @property
     def key(self) -> str:
@@ -135,6 +168,7 @@ class Chunk(msgspec.Struct, omit_defaults=True):
     inputs: list[Any] = []
     states: list[str] = []
     results: list[Any] = []
+    heard: list[str] = []
 
     @property
     def key(self) -> str:
@@ -169,6 +203,48 @@ class Revision(msgspec.Struct, omit_defaults=True):
         return f"revision/{self.hash}"
 
 
+class Entry(msgspec.Struct, frozen=True, omit_defaults=True):
+    """An execution of a limited workflow, where its limits are decided."""
+
+    workflow: str
+    root: str
+    execution: str
+    at: int
+    state: str
+    v: int = VERSION
+    target: str = ""
+    limits: dict[str, Any] = {}
+    limit: str = ""
+    ask: str = ""
+
+    @property
+    def key(self) -> str:
+        return f"limit/{self.workflow}/{self.execution}"
+
+
+class Schedule(msgspec.Struct, frozen=True, array_like=True):
+    """When a trigger fires next (0: never again), and how often it has."""
+
+    due: int
+    fired: int = 0
+
+
+class Triggers(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A document of triggers as it was put live last, and where its schedules stand."""
+
+    name: str
+    text: str
+    v: int = VERSION
+    path: str = ""
+    error: str | None = None
+    refused: str = ""
+    schedules: dict[str, Schedule] = {}
+
+    @property
+    def key(self) -> str:
+        return f"trigger/{self.name}"
+
+
 class Ended(msgspec.Struct, omit_defaults=True):
     """That an execution was, so that starting it again is nothing."""
 
@@ -176,4 +252,4 @@ class Ended(msgspec.Struct, omit_defaults=True):
     v: int = VERSION
 
 
-Record = Execution | Task | Chunk | Document | Revision
+Record = Execution | Task | Chunk | Document | Revision | Entry | Triggers

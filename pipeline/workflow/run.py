@@ -128,6 +128,8 @@ class Runner:
         """A value of ``workflow.steps``, fetched from the log where it stands by reference."""
         if isinstance(told, dict) and told.keys() == {"reference", "field"}:
             return msgspec.json.decode(self.log[told["reference"][2]]).get(told["field"])
+        if isinstance(told, dict) and told.keys() == {"execution"}:
+            return report(self, told["execution"])["output"]
         return told
 
 

@@ -25,7 +25,7 @@ Handler = Callable[[Step, dict[str, Any]], None]
 HANDLERS: dict[str, tuple[Handler, tuple[str, ...]]] = {
     "DEFINITION": (publishing.defined, ("definition",)),
     "START": (executions.start, ("root", "workflow")),
-    "RESULT": (calls.result, ("execution", "task", "action", "state")),
+    "RESULT": (calls.result, ("id", "execution", "task", "action", "state")),
     "TIMER": (around.fired, ("execution", "task", "timer")),
     "PAUSE": (control.pausing, ("id", "execution")),
     "RESUME": (control.resuming, ("id", "execution")),
@@ -33,7 +33,7 @@ HANDLERS: dict[str, tuple[Handler, tuple[str, ...]]] = {
     "STOP": (control.stopping, ("id", "execution")),
     "RERUN": (control.rerunning, ("id", "execution", "task")),
     "SKIP": (control.skipping, ("id", "execution", "task")),
-    "COMPLETE": (control.completing, ("execution",)),
+    "COMPLETE": (control.completing, ("id", "execution")),
 }
 
 

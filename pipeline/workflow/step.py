@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from pipeline.errors import ExpressionError
-from pipeline.events import Output
+from pipeline.events import DEFAULT_DOMAIN, Output
 from pipeline.ids import identify
 from pipeline.times import rfc3339
 
@@ -148,9 +148,11 @@ class Step:
     ) -> None:
         """Puts out one record of ``workflow.steps``."""
         number = f"{self.stem}{len(self.outputs):06x}"
+        live = self.store.lives.get(execution)
         value = {
             "id": number,
             "time": self.text,
+            "domain": live.record.domain if live is not None else DEFAULT_DOMAIN,
             "root": root,
             "execution": execution,
             "kind": kind,
@@ -213,6 +215,13 @@ class Step:
         if task.state in ENDED:
             fields["ended_at"] = self.text
         self.tell(record.root, record.id, "TASK", task.name, task.state, fields)
+
+    def shown(self, value: Any) -> Any:
+        """A value that no record has, as ``workflow.steps`` has it: of a large one, how large it is."""
+        if not self.store.heavy and self.size <= LARGE:
+            return value
+        size = len(encoded(value))
+        return value if size <= LARGE else {"omitted": size}
 
     def large(self, value: Any, name: str = "result") -> Any:
         """The field ``name`` of this record as ``workflow.steps`` has it: a large one by its place."""

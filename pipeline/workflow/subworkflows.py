@@ -7,7 +7,7 @@ from typing import Any
 from . import calls, executions, items
 from .forgetting import drop
 from .records import ENDED, ERROR, IDLE, SUCCESS, Execution, Task
-from .step import Step
+from .step import LARGE, Step, encoded
 from .store import Live
 
 DEEPEST = 100
@@ -45,6 +45,7 @@ def call(step: Step, live: Live, task: Task, name: Any, given: dict[str, Any], i
         parent_task=task.id,
         index=index,
         attempt=task.attempt,
+        domain=record.domain,
     )
     problem = executions.mismatch(definition, child.input)
     if problem:
@@ -81,6 +82,9 @@ def returned(step: Step, live: Live, task: Task, child_id: str, index: int, stat
         if task.reopened and task.open:
             collect(step, live, task)
     elif child_id in task.running:
+        step.touch(task)
+        large = len(encoded(value)) > LARGE
+        task.reference = {"execution": child_id} if large else None
         info = value.get("result") if isinstance(value, dict) and state != SUCCESS else value
         calls.finished(step, live, task, child_id, state, value, "wf_ex_id", info)
         if state == SUCCESS:

@@ -140,7 +140,7 @@ def tell_end(step: Step, live: Live, task: Task, was: str) -> None:
     if task.items >= 0:
         more["result"] = result(live, task) if task.bytes <= LARGE else {"items": task.items}
     elif task.done:
-        more["result"] = step.large(task.result)
+        more["result"] = task.reference or task.result
     if task.next:
         more["next"] = task.next
     if task.handled:

@@ -109,3 +109,40 @@ def test_no_record_nears_what_kafka_takes_and_all_is_gone_at_the_end():
         assert shard.encode(key) is None or key.startswith("ended/")
         table.pop(key, None)
     assert {key.split("/")[0] for key in table} == {"document", "revision"}
+
+
+def test_no_step_is_larger_than_kafka_takes_when_a_task_ends_after_a_wait():
+    shard = WorkflowShard(0)
+    text = """
+version: '2.0'
+wf:
+  tasks:
+    a: {action: some.action, wait-after: 5, publish: {x: <% task().result %>}, on-success: b}
+    b: {workflow: sub x=<% $.x %>, publish: {y: <% task().result.y %>}}
+sub: {input: [x], output: {y: <% $.x %>}, tasks: {t: {action: some.action}}}
+"""
+    outputs = []
+
+    def send(**command):
+        position = len(outputs) + 1
+        found = shard.step(
+            msgspec.json.encode({"id": f"c{position}", **command}), position, position * 10_000_000
+        )
+        outputs.extend(found)
+        for output in found:
+            if output.topic == "workflow.actions":
+                place = {key: output.value[key] for key in ("root", "execution", "task")}
+                send(command="RESULT", **place, action=output.id, state="SUCCESS", result="v" * 700_000)
+
+    send(command="DEFINITION", definition={"kind": "WORKFLOW", "name": "wf", "text": text})
+    send(command="START", root="r", execution="r", workflow="wf", input={})
+    (timer,) = shard.timers(10**15)
+    send(**timer.value)
+    assert max(len(msgspec.json.encode(output.value)) for output in outputs) < KAFKA
+    ends = {
+        output.value["name"]: output.value
+        for output in outputs
+        if output.value.get("kind") == "TASK" and output.value["state"] == "SUCCESS"
+    }
+    assert ends["a"]["result"]["field"] == "result"
+    assert set(ends["b"]["result"]) == {"execution"}

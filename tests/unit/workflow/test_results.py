@@ -1,3 +1,4 @@
+# ruff: noqa: E501 - a definition stands on one line.
 """Results that come late, twice, or for nobody."""
 
 from __future__ import annotations
@@ -78,7 +79,7 @@ def test_a_start_of_what_was_is_nothing(shard):
         (b'{"command": "START", "root": 5, "workflow": "wf"}', "bad-type"),
         (b'{"command": "START", "root": "r", "workflow": "wf", "input": []}', "bad-type"),
         (
-            b'{"command": "RESULT", "execution": "r", "task": "t", "action": "a", "state": "MAYBE"}',
+            b'{"id": "x", "command": "RESULT", "execution": "r", "task": "t", "action": "a", "state": "MAYBE"}',
             "bad-state",
         ),
         (b'{"command": "DEFINITION", "definition": {"kind": "WORKFLOW"}}', "bad-definition"),
@@ -107,3 +108,23 @@ def test_a_start_that_is_nested_too_deep_is_refused(shard):
     with pytest.raises(InvalidRecord) as caught:
         send(shard, command="START", root="deep", execution="deep", workflow="wf", input=value)
     assert caught.value.reason == "too-deep"
+
+
+def test_a_reshaped_result_sent_again_is_nothing():
+    found = WorkflowShard(0)
+    text = "version: '2.0'\nact: {base: some.action, output: {whole: <% $ %>}}\nwf: {tasks: {a: {action: act, keep-result: false, on-complete: b}, b: {action: act}}}"
+    send(found, command="DEFINITION", definition={"kind": "WORKFLOW", "name": "wf", "text": text})
+    action = start(found)
+    assert send(found, **result(action, "SUCCESS", 1))
+    assert send(found, **result(action, "SUCCESS", 1)) == []
+
+
+def test_an_items_result_sent_again_is_nothing_and_another_is_late():
+    found = WorkflowShard(0)
+    text = "version: '2.0'\nwf: {tasks: {a: {with-items: 'i in [1, 2]', action: some.action, keep-result: false}}}"
+    send(found, command="DEFINITION", definition={"kind": "WORKFLOW", "name": "wf", "text": text})
+    action = start(found)
+    assert send(found, **result(action, "SUCCESS", 1))
+    assert send(found, **result(action, "SUCCESS", 1)) == []
+    (told,) = send(found, **result(action, "ERROR", "no", id="another"))
+    assert told.value["kind"] == "LATE"

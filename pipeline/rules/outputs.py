@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from ..events import ALARM, Output
 from ..graph.alarms import told
 from ..graph.merge import described
 from ..graph.step import Step, aggregate, presence
+from ..graph.store import Graph
 from ..graph.vertex import DEDUCED, Vertex
 from ..ids import identify
 from .effects import Facts
@@ -18,9 +20,7 @@ Before = dict[Fact, tuple[Any, ...]]
 PART = 400
 
 
-def outputs(
-    step: Step, facts: dict[str, Facts], before: Before, dirty: set[str], starts: bool
-) -> list[Output]:
+def outputs(step: Step, of: Callable[[Graph], Facts], before: Before, starts: bool) -> list[Output]:
     """Everything that follows from a step. ``starts`` is false while definitions change:
     what a rule finds when it comes is there already and starts nothing."""
     journal: dict[str, list[dict[str, Any]]] = {
@@ -39,7 +39,7 @@ def outputs(
         domain = (fact.graph if isinstance(fact, StartFact) else fact.target.graph).domain
         changes = journal.setdefault(domain, [])
         if isinstance(fact, AlarmFact):
-            _alarm(step, fact, snapshot, domain, alarms, changes, dirty)
+            _alarm(step, fact, snapshot, domain, alarms, changes)
         elif isinstance(fact, CauseFact):
             _cause(step, fact, changes)
         elif isinstance(fact, DownFact):
@@ -48,7 +48,7 @@ def outputs(
             )
         elif isinstance(fact, StartFact) and fact.wanted and starts:
             _start(step, fact, commands, changes)
-    _states(step, facts, journal)
+    _states(step, of, journal)
     parts = [part for domain, changes in journal.items() for part in _journal(step, domain, changes)]
     return [*alarms, *commands, *parts]
 
@@ -60,7 +60,6 @@ def _alarm(
     domain: str,
     alarms: list[Output],
     changes: list[dict[str, Any]],
-    dirty: set[str],
 ) -> None:
     if fact.severity is not None:
         if snapshot[0] is None:
@@ -127,7 +126,7 @@ def _alarm(
             "match": told_last["match"],
         }
     )
-    dirty.add(f"d\x1f{domain}\x1f{fact.key}")
+    step.dirty.add(f"d\x1f{domain}\x1f{fact.key}")
 
 
 def _cause(step: Step, fact: CauseFact, changes: list[dict[str, Any]]) -> None:
@@ -194,7 +193,7 @@ def _entity(journal: dict[str, list[dict[str, Any]]], vertex: Vertex, op: str) -
     journal.setdefault(vertex.graph.domain, []).append(change)
 
 
-def _states(step: Step, facts: dict[str, Facts], journal: dict[str, list[dict[str, Any]]]) -> None:
+def _states(step: Step, of: Callable[[Graph], Facts], journal: dict[str, list[dict[str, Any]]]) -> None:
     changed = []
     for vertex, before in step.states_before.items():
         after = aggregate(vertex, step.values)
@@ -202,7 +201,7 @@ def _states(step: Step, facts: dict[str, Facts], journal: dict[str, list[dict[st
             changed.append((vertex, after))
     for vertex, after in sorted(changed, key=lambda entry: entry[0].key):
         domain = vertex.graph.domain
-        fact = facts[domain].states.get(vertex) if domain in facts else None
+        fact = of(vertex.graph).states.get(vertex)
         derives = (
             fact is not None
             and fact.word is not None
@@ -231,6 +230,8 @@ def _because(support: Support | None) -> dict[str, Any]:
 def _shown(step: Step, entry: dict[str, Any]) -> dict[str, Any]:
     vertex = entry.pop("vertex", None)
     if vertex is None:
+        if step.time < step.now and entry["kind"] in ("REPEATED", "IGNORED"):
+            entry["late"] = True
         return entry
     if entry["kind"] == "ENTITY":
         return {

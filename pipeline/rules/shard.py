@@ -248,12 +248,7 @@ class GraphShard:
             )
         if step.changes or agenda:
             self.engine.run(step, agenda, before)
-        facts = (
-            {domain: self.engine.of(each) for domain, each in self.graphs.items()}
-            if step.states_before
-            else {}
-        )
-        made = outputs(step, facts, before, step.dirty, starts=record.definition is None)
+        made = outputs(step, self.engine.of, before, starts=record.definition is None)
         if graph.tombs:
             memory = self._memories[record.domain]
             for key in step.dirty:
@@ -325,8 +320,7 @@ class GraphShard:
         before: dict[Fact, tuple[Any, ...]] = {}
         self.engine.run(step, agenda, before)
         step.dirty.add(f"f\x1fRULE\x1f{rule.name}")
-        facts = {domain: self.engine.of(graph) for domain, graph in self.graphs.items()}
-        made = outputs(step, facts, before, step.dirty, starts=False)
+        made = outputs(step, self.engine.of, before, starts=False)
         self.dirty |= step.dirty
         return made
 

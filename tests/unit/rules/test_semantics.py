@@ -636,3 +636,67 @@ def test_an_instance_that_moves_leaves_nothing_behind() -> None:
     assert len(lab.state()["relationships"]) == 1
     lab.delete("nova.instance/i")
     assert lab.state()["entities"] == []
+
+
+def test_equal_overlaps_may_come_and_go_with_one_record() -> None:
+    """Row 10: two scenarios of one severity over the same alarms, raised and withdrawn together."""
+    lab = Lab()
+    entities = {"h": HOST, "a": NAGIOS.format("a"), "i": VM}
+    lab.rule(
+        template(
+            entities,
+            ("a [on] h", raise_("h", "d")),
+            ("a [on] h AND h [contains] i", raise_("h", "d")),
+            ("a [on] h AND NOT h [contains] i", raise_("h", "d")),
+        )
+    )
+    lab.entity("nova.host/h")
+    lab.entity("nova.instance/i")
+    lab.alarm("a", "nova.host/h")
+    assert lab.announced() == [("d@nova.host/h", "ACTIVE", "WARNING")]
+    lab.relate("nova.host/h", "contains", "nova.instance/i")
+    assert lab.announced() == []
+    lab.clear("a", "nova.host/h")
+    assert lab.announced() == [("d@nova.host/h", "CLEARED", "WARNING")]
+
+
+def test_what_explains_an_alarm_does_not_depend_on_what_came_first() -> None:
+    def explained(order: str) -> dict[str, str]:
+        lab = Lab()
+        lab.entity("nova.host/h")
+        for name in order:
+            lab.alarm(name, "nova.host/h")
+        alarm = "{category: ALARM, type: nagios}"
+        lab.rule(template({"h": HOST, "a": alarm}, ("a [on] h", raise_("h", "d"))))
+        match: dict[str, str] = lab.told[0].value["match"]
+        return match
+
+    assert explained("xyz") == explained("zyx") == {"a": "nagios/x@nova.host/h", "h": "nova.host/h"}
+
+
+def test_a_label_that_changes_is_another_relationship() -> None:
+    lab = Lab()
+    lab.rule(template({"h": HOST, "i": VM}, ("h [contains] i", raise_("i", "d"))))
+    lab.entity("nova.host/h")
+    lab.entity("nova.instance/i")
+    lab.relate("nova.host/h", "contains", "nova.instance/i")
+    lab.part("nova.host/h", "contains", "nova.instance/i")
+    lab.relate("nova.host/h", "hosts", "nova.instance/i")
+    assert lab.deduced() == {}
+
+
+def test_an_attribute_that_an_action_reads_changes_what_it_does() -> None:
+    lab = Lab()
+    action = "- raise_alarm: {target: h, alarm_name: 'get_attr(h, role)', severity: WARNING}"
+    text = template({"h": HOST, "a": NAGIOS.format("a")}, ("a [on] h", action))
+    lab.rule(text)
+    lab.entity("nova.host/h", attributes={"role": "db"})
+    lab.alarm("a", "nova.host/h")
+    assert list(lab.deduced()) == ["db@nova.host/h"]
+    lab.entity("nova.host/h", attributes={"role": "web"})
+    assert lab.announced() == [
+        ("db@nova.host/h", "CLEARED", "WARNING"),
+        ("web@nova.host/h", "ACTIVE", "WARNING"),
+    ]
+    lab.entity("nova.host/h", attributes={"role": None})
+    assert lab.deduced() == {}

@@ -427,3 +427,14 @@ def test_equivalences_of_two_files_must_not_overlap_either() -> None:
     assert (rules["first"]["status"], rules["second"]["status"]) == ("ACTIVE", "ERROR")
     lab.drop_rule("first")
     assert lab.shard.counters()["rules"]["second"]["status"] == "ACTIVE"
+
+
+def test_an_includer_has_only_its_own_includes() -> None:
+    """Row 17 of what went wrong in Vitrage: what another template included is nobody else's."""
+    lab = Lab()
+    lab.rule(INCLUDE, name="basics")
+    lab.rule(INCLUDING, name="includer")
+    lab.rule(INCLUDING.replace("  - name: basics\n", "  - name: others\n"), name="stranger")
+    rules = lab.shard.counters()["rules"]
+    assert (rules["includer"]["status"], rules["stranger"]["status"]) == ("ACTIVE", "ERROR")
+    assert "others" in rules["stranger"]["reason"]

@@ -42,6 +42,8 @@ def configure(parser: argparse.ArgumentParser, kinds: Sequence[str]) -> None:
         )
         for one in (remove, show, listing, status):
             one.add_argument("--mapping", action="store_true", help="of value mappings instead of rules")
+    else:
+        add.add_argument("--namespace", metavar="NAME", help="where their workflows are looked for first")
     for one in (add, remove):
         one.add_argument(
             "--wait",
@@ -122,6 +124,10 @@ def _add(args: argparse.Namespace, client: Any, live: Entries, kinds: Sequence[s
         assert checked.definition is not None
         definition = msgspec.to_builtins(checked.definition)
         definition["path"] = str(Path(checked.path).resolve())
+        if getattr(args, "namespace", None):
+            # Documents are told apart by name: the same one may live in several namespaces.
+            definition["name"] = f"{args.namespace}/{definition['name']}"
+            definition["parameters"] = {"namespace": args.namespace}
         was = before.get((definition["kind"], definition["name"]))
         same = was is not None and all(
             was[field] == definition.get(field, {}) for field in ("text", "parameters")

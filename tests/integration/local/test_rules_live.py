@@ -6,7 +6,8 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -73,6 +74,13 @@ class Author:
         started = self.does("up", "--detach", "--partitions", "2", *arguments)
         assert started.returncode == 0, started.stderr
         return path.read_text()[len(before) :]
+
+    def until(self, fulfilled: Callable[[], bool]) -> None:
+        """Waits for what workers tell every other second."""
+        end = time.monotonic() + 20
+        while not fulfilled():
+            assert time.monotonic() < end
+            time.sleep(0.5)
 
     def deduced(self) -> set[str]:
         alarms = self.told("alarms")
@@ -142,6 +150,10 @@ def test_the_life_of_a_rule(author: Author) -> None:
     assert rules["from files"]["path"] == str(author.home / "rules" / "stays.yaml")
     shown = author.does("rules", "show", "hot host")
     assert shown.stdout == RULE
+
+    author.until(lambda: {one["state"] for one in author.told("rules", "list")} == {"ACTIVE"})
+    author.until(lambda: [one["state"] for one in author.told("workflows", "list")] == ["ACTIVE"])
+    assert [one["matches"] for one in author.told("rules", "status")] == [0, 1, 1]
 
     # What matches from now on starts the workflow, once.
     author.publishes("alarms.raw", load(2))

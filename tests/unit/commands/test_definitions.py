@@ -172,6 +172,15 @@ def test_value_mappings_are_rules_too(pipeline: Pipeline, tmp_path: Path, capsys
     ]
 
 
+def test_a_playbook_can_live_in_several_namespaces(pipeline: Pipeline, capsys: Any) -> None:
+    pipeline.has("WORKFLOW", "cure", PLAYBOOK)
+    assert cli.main(["workflows", "add", "cure.yaml", "--namespace", "blue"]) == 0
+    assert capsys.readouterr().out == "added playbook blue/cure\n"
+    [change] = pipeline.sent[0]["changes"]
+    assert change["definition"]["name"] == "blue/cure"
+    assert change["definition"]["parameters"] == {"namespace": "blue"}
+
+
 def test_exactly_that_name_is_removed(pipeline: Pipeline, capsys: Any) -> None:
     for name in ("host_down", "host_down_2"):
         pipeline.has("RULE", name, RULE)

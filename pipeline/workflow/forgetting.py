@@ -17,11 +17,25 @@ def forget(step: Step, live: Live, ending: bool = False) -> None:
     if top is None or top.record.state not in ENDED:
         return
     tree = store.tree(top)
-    at_rest = not any(each.open or each.record.orphans or each.record.state not in ENDED for each in tree)
-    if at_rest and (top.record.state == SUCCESS or not top.record.revision):
+    if at_rest(tree) and (top.record.state == SUCCESS or not top.record.revision):
         drop(step, tree)
     elif ending and live is top:
         store.forget_at(top.record.ended + RETAINED, top.record.id)
+
+
+def at_rest(tree: list[Live]) -> bool:
+    """Whether nothing in a tree runs or can be heard of any more."""
+    return not any(each.open or each.record.orphans or each.record.state not in ENDED for each in tree)
+
+
+def let_go_below(step: Step, live: Live, child: Live) -> None:
+    """Removes a sub-workflow, with all under it, of a task that is let go, if it is at rest."""
+    tree = step.store.tree(child)
+    if not at_rest(tree):
+        return
+    live.children.pop(child.record.id, None)
+    step.undoing.append(lambda: live.children.__setitem__(child.record.id, None))
+    drop(step, tree)
 
 
 def drop(step: Step, tree: list[Live]) -> None:

@@ -7,6 +7,7 @@ place, so that a shallow copy is enough to undo.
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import quote
 
 import msgspec
 
@@ -219,7 +220,8 @@ class Entry(msgspec.Struct, frozen=True, omit_defaults=True):
 
     @property
     def key(self) -> str:
-        return f"limit/{self.workflow}/{self.execution}"
+        # A name may hold a slash; the key must not be cut there.
+        return f"limit/{quote(self.workflow, safe='')}/{self.execution}"
 
 
 class Schedule(msgspec.Struct, frozen=True, array_like=True):

@@ -11,10 +11,12 @@ from . import around, calls, executions, joins, reverse, transitions
 from .branches import Branch
 from .expressions import evaluate
 from .facts import result, scope
-from .forgetting import forget
-from .records import CANCELLED, ENDED, ERROR, IDLE, RUNNING, SUCCESS, WAITING, Task
+from .forgetting import forget, let_go_below
+from .records import CANCELLED, DELAYED, ENDED, ERROR, IDLE, RUNNING, SUCCESS, WAITING, Task
 from .step import LARGE, Step
 from .store import Live
+
+WAITS = frozenset({IDLE, WAITING, DELAYED})
 
 
 def create(step: Step, live: Live, name: str, branch: Branch, triggers: list[list[str]]) -> Task:
@@ -69,6 +71,9 @@ def prune(step: Step, live: Live, task: Task) -> None:
         step.undoing.append(lambda: live.chunks.__setitem__(task.id, chunks))
     del live.tasks[task.id]
     step.undoing.append(lambda: live.tasks.__setitem__(task.id, task))
+    for child in step.store.children(live) if live.children else ():
+        if child.record.parent_task == task.id:
+            let_go_below(step, live, child)
 
 
 def run(step: Step, live: Live, task: Task) -> None:
@@ -192,6 +197,3 @@ def drop(step: Step, live: Live, task: Task, reason: str) -> None:
     task.ended = step.time
     task.processed = True
     step.task_state(live, task, CANCELLED, reason)
-
-
-WAITS = frozenset({IDLE, WAITING, "DELAYED"})

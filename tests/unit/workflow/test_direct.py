@@ -259,3 +259,25 @@ def test_wrong_parameters_of_an_action_fail_task_and_execution(play, task):
     ran = play(f"wf: {{tasks: {{a: {task}, on-error: noop}}}}}}")
     assert (ran.state, ran.tasks) == ("ERROR", {"a": "ERROR"})
     assert "std.echo" in ran.info
+
+
+def test_a_loop_over_a_failing_sub_workflow_leaves_little_behind(play):
+    ran = play(
+        """
+        wf:
+          vars: {n: 0}
+          tasks:
+            start: {on-success: call}
+            call: {workflow: sub, on-error: count}
+            count:
+              publish: {n: <% $.n + 1 %>}
+              on-success:
+                - call: <% $.n < 100 %>
+                - last: <% $.n >= 100 %>
+            last: {action: std.async_noop}
+        sub: {tasks: {t: {action: std.fail}}}
+        """
+    )
+    store = ran.runner.shard.store
+    assert (ran.state, ran.count("call")) == ("RUNNING", 100)
+    assert len(store.lives) <= 3

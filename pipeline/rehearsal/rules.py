@@ -66,7 +66,13 @@ def _workflows(case: Case, playbooks: list[Definition]) -> Any:
     from ..workflow.run import Runner
     from .playbooks import script
 
-    return Runner(playbooks, script(case), perform_harmless, now=0)
+    answers = script(case)
+    if answers.events:
+        note = (
+            "`events` of answers operate the execution of a test with `workflow`, not those that rules start"
+        )
+        raise InvalidDocument([case.document.finding("test", note, case.index, "answers", "events")])
+    return Runner(playbooks, answers, perform_harmless, now=0)
 
 
 def _completed(case: Case, index: int, line: Any, latest: str) -> tuple[Any, str]:

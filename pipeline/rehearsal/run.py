@@ -6,8 +6,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from ..errors import FaultlineError
 from . import cases
 from .cases import Case
+from .compare import Difference
 from .shelf import Shelf
 
 
@@ -38,6 +40,10 @@ def play(case: Case, shelf: Shelf) -> Result:
         from . import playbooks as player
     else:
         from . import rules as player  # type: ignore[no-redef]
-    found = player.play(case, shelf)
+    try:
+        found = player.play(case, shelf)
+    except FaultlineError as error:
+        # One test that cannot be played says nothing of the others.
+        found = [Difference((), str(error))]
     lines = tuple((case.line(*one.steps), one.message) for one in found)
     return Result(case.path, case.line(), case.name, lines)

@@ -296,6 +296,15 @@ def test_a_script_of_answers_that_cannot_be_read_is_named_with_its_line(at: Path
     assert "cure.test.yaml:5:" in lines[1]
 
 
+def test_operating_an_execution_belongs_to_a_test_of_its_workflow(at: Path, capsys: Any) -> None:
+    text = (
+        "- name: n\n  rules: [hot.yaml]\n  playbooks: [cure.yaml]\n"
+        f"  answers:\n    events: [{{at: 1, pause: true}}]\n  events:\n{WORLD}  expect: {{}}\n"
+    )
+    status, lines = played(text, capsys)
+    assert (status, "hot.test.yaml:5:5: test: `events` of answers" in lines[1]) == (1, True)
+
+
 def test_paths_are_files_directories_or_what_is_tested(at: Path, capsys: Any) -> None:
     (at / "deep").mkdir()
     Path("deep/cure.test.yaml").write_text(

@@ -37,16 +37,16 @@ def test_a_secret_reaches_whom_it_is_for_and_no_topic_or_log(bench: Any, tmp_pat
     bench.executor("secretive", secrets=f"file:{kept}")
     url = f"http://{bench.target.address}/told/secret"
     by_name = {"url": url, "method": "POST", "headers": {"X-Own": {"secret": "api"}}}
-    bench.ask("told", "std.http", {**by_name, "body": {"as": {"secret": "api"}}})
-    bench.ask("shown", "std.echo", {"output": [{"secret": "api"}, "plain"]})
-    bench.ask("failed", "std.fail", {"error_data": {"with": {"secret": "api"}}})
-    bench.ask("unknown", "std.echo", {"output": {"secret": "other"}})
-    found = bench.wait(["told", "shown", "failed", "unknown"])
+    bench.ask("act-told", "std.http", {**by_name, "body": {"as": {"secret": "api"}}})
+    bench.ask("act-shown", "std.echo", {"output": [{"secret": "api"}, "plain"]})
+    bench.ask("act-failed", "std.fail", {"error_data": {"with": {"secret": "api"}}})
+    bench.ask("act-unknown", "std.echo", {"output": {"secret": "other"}})
+    found = bench.wait(["act-told", "act-shown", "act-failed", "act-unknown"])
     assert bench.target.heard["/told/secret"] == (HUSH, f'{{"as": "{HUSH}"}}')
-    assert found["told"]["state"] == "SUCCESS"
-    assert found["shown"]["result"] == ["***", "plain"]
-    assert found["failed"]["result"] == {"with": "***"}
-    assert "there is no secret 'other'" in found["unknown"]["result"]
+    assert found["act-told"]["state"] == "SUCCESS"
+    assert found["act-shown"]["result"] == ["***", "plain"]
+    assert found["act-failed"]["result"] == {"with": "***"}
+    assert "there is no secret 'other'" in found["act-unknown"]["result"]
     for topic in ("workflow.actions", "executor.ledger", "workflow.commands", "roles.status", "dead.letters"):
         count = 1 if topic == "roles.status" else 8
         for record in records(bench.bootstrap, topic, count):
@@ -59,42 +59,42 @@ def test_records_are_written_to_topics_of_the_user_s(bench: Any) -> None:
     admin.create_topics([NewTopic("ours.notes", 1, 1)])["ours.notes"].result(20)
     bench.executor("writer")
     given = {"topic": "ours.notes", "key": "k", "value": {"a": [1, "ü"]}, "headers": {"x": "y"}}
-    bench.ask("note", "kafka.produce", given)
-    bench.ask("raw", "kafka.produce", {"topic": "ours.notes", "value": "as it is"})
-    bench.ask("own", "kafka.produce", {"topic": "workflow.commands", "value": {"command": "START"}})
-    bench.ask("none", "kafka.produce", {"topic": "ours.nothing", "value": 1, "timeout": 8})
-    found = bench.wait(["note", "raw", "own", "none"])
-    assert found["note"]["result"]["topic"] == "ours.notes"
-    assert {found["note"]["result"]["offset"], found["raw"]["result"]["offset"]} == {0, 1}
-    assert "one of Faultline's own topics" in found["own"]["result"]
-    assert (found["none"]["state"], "ours.nothing" in found["none"]["result"]) == ("ERROR", True)
+    bench.ask("act-note", "kafka.produce", given)
+    bench.ask("act-raw", "kafka.produce", {"topic": "ours.notes", "value": "as it is"})
+    bench.ask("act-own", "kafka.produce", {"topic": "workflow.commands", "value": {"command": "START"}})
+    bench.ask("act-none", "kafka.produce", {"topic": "ours.nothing", "value": 1, "timeout": 8})
+    found = bench.wait(["act-note", "act-raw", "act-own", "act-none"])
+    assert found["act-note"]["result"]["topic"] == "ours.notes"
+    assert {found["act-note"]["result"]["offset"], found["act-raw"]["result"]["offset"]} == {0, 1}
+    assert "one of Faultline's own topics" in found["act-own"]["result"]
+    assert (found["act-none"]["state"], "ours.nothing" in found["act-none"]["result"]) == ("ERROR", True)
     written = {
         dict(record.headers())["ce_id"]: record for record in records(bench.bootstrap, "ours.notes", 1)
     }
-    assert json.loads(written[b"note"].value()) == {"a": [1, "ü"]}
-    assert (written[b"note"].key(), dict(written[b"note"].headers())["x"]) == (b"k", b"y")
-    assert (written[b"raw"].key(), written[b"raw"].value()) == (None, b"as it is")
+    assert json.loads(written[b"act-note"].value()) == {"a": [1, "ü"]}
+    assert (written[b"act-note"].key(), dict(written[b"act-note"].headers())["x"]) == (b"k", b"y")
+    assert (written[b"act-raw"].key(), written[b"act-raw"].value()) == (None, b"as it is")
 
 
 def test_an_asynchronous_request_says_which_call_it_is_and_waits_for_its_answer(bench: Any) -> None:
     bench.executor("asking")
     url = f"http://{bench.target.address}/quick/callback"
-    bench.ask("async", "std.mistral_http", {"url": url, "method": "POST"}, workflow="repair")
+    bench.ask("act-async", "std.mistral_http", {"url": url, "method": "POST"}, workflow="repair")
     bench.ask(
-        "refused", "std.mistral_http", {"url": f"http://{bench.target.address}/a/b/c"}, workflow="repair"
+        "act-refused", "std.mistral_http", {"url": f"http://{bench.target.address}/a/b/c"}, workflow="repair"
     )
-    bench.ask("script", "std.js", {"script": "return $ * 2", "context": 21})
-    found = bench.wait(["refused", "script"])
-    assert found["script"]["result"] == 42
-    assert found["refused"]["state"] == "ERROR"
+    bench.ask("act-script", "std.js", {"script": "return $ * 2", "context": 21})
+    found = bench.wait(["act-refused", "act-script"])
+    assert found["act-script"]["result"] == 42
+    assert found["act-refused"]["state"] == "ERROR"
     bench.called("quick", ["callback"])
     headers = bench.target.headers["/quick/callback"]
     told = {name: value for name, value in headers.items() if name.startswith("Mistral-")}
     assert told == {
         "Mistral-Workflow-Name": "repair",
-        "Mistral-Workflow-Execution-Id": "root-async",
-        "Mistral-Task-Id": "task-async",
-        "Mistral-Action-Execution-Id": "async",
-        "Mistral-Callback-URL": "/v2/action_executions/async",
+        "Mistral-Workflow-Execution-Id": "root-act-async",
+        "Mistral-Task-Id": "task-act-async",
+        "Mistral-Action-Execution-Id": "act-async",
+        "Mistral-Callback-URL": "/v2/action_executions/act-async",
     }
-    assert "async" not in bench.results
+    assert "act-async" not in bench.results

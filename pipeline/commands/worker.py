@@ -15,8 +15,9 @@ from ..settings import Settings
 SUMMARY = "one worker of a deployment"
 ROLES = ("ingest", "correlate", "workflow", "executor", "history")
 # What a worker makes is either gone at once or kept, and hardly ever a cycle. With the interpreter's own
-# thresholds the collector's looks at what is kept were half of what a rule's alarm cost.
-COLLECT_AFTER = (10_000, 20, 1_000)
+# thresholds the collector's looks at all that is kept were half of what a rule's alarm cost, and took
+# most of a second each. These look at little at a time: some ten milliseconds.
+COLLECT_AFTER = (3_000, 3, 5_000)
 
 
 def configure(parser: argparse.ArgumentParser) -> None:

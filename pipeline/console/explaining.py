@@ -34,7 +34,8 @@ def explanation(found: dict[str, Any], *, whole: bool = False) -> list[Any]:
     shown += ["", _head("RECORDS" if rule else "REPORTS"), _records(records, deduced=bool(alarm["deduced"]))]
     repeated = found["repeated"]
     if repeated and repeated["count"]:
-        shown.append(f"and said again {repeated['count']} times, last at {moment(repeated['last'])}")
+        often = "once" if repeated["count"] == 1 else f"{repeated['count']} times"
+        shown.append(f"said again {often}, last at {moment(repeated['last'])}")
     if found["chain"] is not None:
         shown += ["", _head("CHAIN, down to what was reported"), _chain(found["chain"])]
     elif not alarm["deduced"]:
@@ -90,10 +91,18 @@ def _rule(rule: dict[str, Any], *, whole: bool) -> list[Any]:
         about.append(rule["path"])
     about += [f"{key}={value}" for key, value in rule["parameters"].items()]
     name.append(f"  ({', '.join(about)})", style="dim not bold")
+    if rule["live"] is None:
+        about = ["this is how it was; it has been taken away since"]
+    elif rule["live"] != rule["revision"]:
+        about = [f"this is how it was; it has been changed since, to revision {rule['live']}"]
+    else:
+        about = []
+    after = [Text(text, style="dim") for text in about]
     if rule["text"] is None:
-        return [name, Text("its text is not known: it was put live before history kept texts", style="dim")]
+        unknown = "its text is not known: it was put live before history kept texts"
+        return [name, Text(unknown, style="dim"), *after]
     text = rule["text"].rstrip() if whole or not rule["excerpt"] else rule["excerpt"]
-    return [name, Text(indent(dedent(text), "  "))]
+    return [name, Text(indent(dedent(text), "  ")), *after]
 
 
 def _match(match: list[dict[str, Any]]) -> Any:

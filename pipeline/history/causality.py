@@ -184,7 +184,10 @@ def _suspects(
             "earlier": one["since"] <= alarm["since"],
         }
         for one in near
-        if one["key"] not in effects and not explained.in_degree(one["key"])
+        # One that was deduced later may well have been deduced from this one.
+        if not (one["deduced"] and one["since"] >= alarm["since"])
+        and one["key"] not in effects
+        and not explained.in_degree(one["key"])
     ] if near else []  # fmt: skip
     suspects.sort(
         key=lambda one: (

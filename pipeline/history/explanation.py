@@ -149,6 +149,7 @@ def _rule(history: Reading, row: dict[str, Any]) -> tuple[dict[str, Any], dict[s
     found: dict[str, Any] = {
         "name": row["rule"], "revision": row["rule_revision"], "scenario": row["scenario"],
         "condition": "", "excerpt": "", "text": None, "path": "", "parameters": {}, "live_since": None,
+        "live": rulebook.live(history, row["rule"]),
     }  # fmt: skip
     kept = rulebook.text(history, row["rule"], row["rule_revision"], row["ingest_time"])
     if kept is None:

@@ -52,6 +52,12 @@ def text(history: Reading, name: str, revision: str, until: str | None = None) -
     return None
 
 
+def live(history: Reading, name: str) -> str | None:
+    """The revision of a rule that is live now; None when it was taken away."""
+    found = history.rows("SELECT revision FROM faultline.rules_now WHERE name = {name:String}", name=name)
+    return str(found[0]["revision"]) if found else None
+
+
 def scenario(history: Reading, row: dict[str, Any], number: int) -> tuple[Template, Scenario] | None:
     """The template of a rule's text and one of its scenarios; None when it can no longer be read."""
     definition = _definition(row)
@@ -85,7 +91,7 @@ def compiled(history: Reading, name: str) -> Compiled:
 
     Raises ``NotFound`` when there is none of that name.
     """
-    live = history.rows(
+    standing = history.rows(
         "SELECT kind, name, revision, op, reason FROM ("
         " SELECT kind, name, log_partition, argMax(r.op, (r.epoch, r.log_offset, r.n)) AS op,"
         " argMax(r.revision, (r.epoch, r.log_offset, r.n)) AS revision,"
@@ -94,7 +100,7 @@ def compiled(history: Reading, name: str) -> Compiled:
         " GROUP BY kind, name, log_partition)"
         " WHERE op != 'REMOVED' ORDER BY kind, name, op = 'ERROR' DESC LIMIT 1 BY kind, name"
     )
-    rules = {row["name"]: row for row in live if row["kind"] == "RULE"}
+    rules = {row["name"]: row for row in standing if row["kind"] == "RULE"}
     known = rules.get(name)
     if known is None:
         near = get_close_matches(name, rules, n=1)
@@ -103,7 +109,7 @@ def compiled(history: Reading, name: str) -> Compiled:
     engine = Engine()
     book, undo = RuleSet(engine), Undo()
     texts = _texts(history)
-    for row in live:
+    for row in standing:
         kept = texts.get((row["kind"], row["name"], row["revision"]))
         if kept is None:
             continue

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import heapq
+
 from .records import ENDED, SUCCESS
 from .step import Step
 from .store import ENDED_KEY, MOST_REMEMBERED, MOST_RETAINED, REMEMBERED, RETAINED, VALUE_KEY, Live
@@ -67,6 +69,7 @@ def remember(step: Step, execution: str) -> None:
     """Notes that an execution was; of too many, the oldest are let go early."""
     ended = step.store.ended
     ended[execution] = step.time + REMEMBERED
+    heapq.heappush(step.store.ending, (step.time + REMEMBERED, execution))
     step.keys.append(f"{ENDED_KEY}{execution}")
     step.undoing.append(lambda: ended.pop(execution, None))
 
@@ -85,16 +88,14 @@ def release(step: Step, revision: str) -> None:
 def purge(step: Step) -> None:
     """Forgets what has been kept long enough by the time of this record; of too much, the oldest."""
     store = step.store
-    gone: dict[str, int] = {}
-    for execution, until in store.ended.items():
-        if until > step.time and len(store.ended) - len(gone) <= MOST_REMEMBERED:
-            break
-        gone[execution] = until
-    for execution in gone:
-        del store.ended[execution]
-        step.keys.append(f"{ENDED_KEY}{execution}")
-    if gone:
-        step.undoing.append(lambda: setattr(store, "ended", {**gone, **store.ended}))
+    while store.ending and (store.ending[0][0] <= step.time or len(store.ended) > MOST_REMEMBERED):
+        until, execution = entry = heapq.heappop(store.ending)
+        step.undoing.append(lambda entry=entry: heapq.heappush(store.ending, entry))  # type: ignore[misc]
+        # An entry may be left of a step that was taken back.
+        if store.ended.get(execution) == until:
+            del store.ended[execution]
+            step.keys.append(f"{ENDED_KEY}{execution}")
+            step.undoing.append(lambda entry=entry: store.ended.__setitem__(entry[1], entry[0]))  # type: ignore[misc]
     while store.forgetting and (store.forgetting[0][0] <= step.time or len(store.forgetting) > MOST_RETAINED):
         when, execution = store.pop_forgetting()
         step.undoing.append(lambda when=when, execution=execution: store.forget_at(when, execution))  # type: ignore[misc]

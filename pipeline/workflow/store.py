@@ -80,8 +80,9 @@ class Store:
 
     def __init__(self) -> None:
         self.lives: dict[str, Live] = {}
-        # Until when each is remembered, in the order in which they ended.
+        # Until when each is remembered, and a heap of that: its order is the same after a restore.
         self.ended: dict[str, int] = {}
+        self.ending: list[tuple[int, str]] = []
         self.documents: dict[str, Document] = {}
         self.revisions: dict[str, Revision] = {}
         self.uses: dict[str, int] = {}
@@ -202,7 +203,7 @@ class Store:
                 self.heavy.add(live.record.id)
             if live.record.ended:
                 self.forget_at(live.record.ended + RETAINED, live.record.id)
-        self.ended = dict(sorted(self.ended.items(), key=lambda item: (item[1], item[0])))
+        self.ending = sorted((until, execution) for execution, until in self.ended.items())
         for document in self.documents.values():
             if document.revision:
                 self.use(document.revision)

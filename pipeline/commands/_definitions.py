@@ -13,6 +13,8 @@ from ..errors import FaultlineError, InvalidCall, NotFound
 from ._sending import operator
 
 WAIT = 30.0
+LARGEST = 2 * 2**20
+"""Of one request; the API takes twice as much."""
 NOUNS = {"RULE": "rule", "VALUES": "value mapping", "WORKFLOW": "playbook"}
 ELSEWHERE = {"playbook": "use faultline workflows add", "standard": "use faultline rules add"}
 Entries = list[dict[str, Any]]
@@ -134,7 +136,8 @@ def _add(args: argparse.Namespace, client: Any, live: Entries, kinds: Sequence[s
         )
         outcome = "unchanged" if same else "added" if was is None else "changed"
         told.append({"kind": definition["kind"], "name": definition["name"], "outcome": outcome})
-        if not same:
+        # Again, where it does not hold everywhere yet, or was set aside over a record.
+        if not same or (was is not None and was["state"] != "ACTIVE"):
             changes.append({"op": "UPSERT", "definition": definition})
     return _change(args, client, changes, told, live)
 
@@ -155,9 +158,13 @@ def _change(args: argparse.Namespace, client: Any, changes: Entries, told: Entri
     from ..console import tables
 
     answer: dict[str, Any] = {"settled": True, "detail": "", "errors": []}
-    if changes:
-        body = {"changes": changes, "wait": args.wait, "by": {"operator": operator()}}
-        answer = client.post("/api/definitions", body, patience=args.wait + 60)
+    by = {"operator": operator()}
+    while changes:
+        part, changes = _portion(changes)
+        # They hold in the order of the topic: it is enough to wait for the last.
+        wait = 0 if changes else args.wait
+        body = {"changes": part, "wait": wait, "by": by}
+        answer = client.post("/api/definitions", body, patience=wait + 60)
     mine = {entry["name"] for entry in told if entry["kind"] == "RULE" and entry["outcome"] != "removed"}
     before = {entry["name"] for entry in live if entry["kind"] == "RULE" and entry["state"] == "ERROR"}
     # Also what was well before: a rule may have lost what it includes.
@@ -174,6 +181,16 @@ def _change(args: argparse.Namespace, client: Any, changes: Entries, told: Entri
         for error in errors:
             print(f"{error['name']}: ERROR: {error['reason']}", file=sys.stderr)
     return 0 if answer["settled"] and not errors else 1
+
+
+def _portion(changes: Entries) -> tuple[Entries, Entries]:
+    """As many changes as go into one request, at least one, and the rest."""
+    size = 0
+    for number, change in enumerate(changes):
+        size += len(change["definition"].get("text", "")) * 2
+        if number and size > LARGEST:
+            return changes[:number], changes[number:]
+    return changes, []
 
 
 def _named(entries: Entries, args: argparse.Namespace, kind: str) -> dict[str, Any]:

@@ -98,6 +98,13 @@ def test_what_is_live_already_is_not_sent_again(pipeline: Pipeline, capsys: Any)
     assert (capsys.readouterr().out, len(pipeline.sent)) == ("changed rule hot\n", 1)
 
 
+@pytest.mark.parametrize("state", ["PENDING", "ERROR"])
+def test_what_does_not_hold_is_sent_again(pipeline: Pipeline, capsys: Any, state: str) -> None:
+    pipeline.has("RULE", "hot", RULE, state=state)
+    assert cli.main(["rules", "add", "hot.yaml"]) == 0
+    assert (capsys.readouterr().out, len(pipeline.sent)) == ("unchanged rule hot\n", 1)
+
+
 def test_parameters_go_with_the_rule_and_fill_its_name(
     pipeline: Pipeline, tmp_path: Path, capsys: Any
 ) -> None:
@@ -179,6 +186,18 @@ def test_a_playbook_can_live_in_several_namespaces(pipeline: Pipeline, capsys: A
     [change] = pipeline.sent[0]["changes"]
     assert change["definition"]["name"] == "blue/cure"
     assert change["definition"]["parameters"] == {"namespace": "blue"}
+
+
+def test_more_than_goes_into_one_request_goes_into_several(
+    pipeline: Pipeline, tmp_path: Path, capsys: Any
+) -> None:
+    (tmp_path / "many").mkdir()
+    for number in range(4):
+        text = RULE.replace("hot", f"hot {number}") + "# " + "x" * 400_000 + "\n"
+        (tmp_path / "many" / f"{number}.yaml").write_text(text)
+    assert cli.main(["rules", "add", "many", "--wait", "9"]) == 0
+    assert [(len(sent["changes"]), sent["wait"]) for sent in pipeline.sent] == [(2, 0), (2, 9)]
+    assert len(capsys.readouterr().out.splitlines()) == 4
 
 
 def test_exactly_that_name_is_removed(pipeline: Pipeline, capsys: Any) -> None:

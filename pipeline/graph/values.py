@@ -109,7 +109,7 @@ def _words(document: Document, findings: list[Finding]) -> dict[str, tuple[int, 
             continue
         try:
             priority = int(body.get("priority", ""))
-        except ValueError:
+        except (TypeError, ValueError):
             findings.append(
                 document.finding("values", "`priority` must be a whole number", *place, "priority")
             )

@@ -10,7 +10,7 @@ from .condition import ConditionError, Link, names
 from .notes import Notes
 from .pattern import Pattern, PatternError, patterns
 from .properties import compiles
-from .template import CAUSE, MARK_DOWN, RAISE, SET_STATE, WORKFLOW, Action, Scenario, Template
+from .template import CAUSE, MARK_DOWN, RAISE, SET_STATE, WORKFLOW, Action, GetAttr, Scenario, Template
 
 # (missing, unknown) by the field's name: the status codes that Vitrage gives.
 _ENDS = {"target": ("10100", "10101"), "source": ("10102", "10103"), "causing_alarm": ("10107", "10107")}
@@ -69,7 +69,8 @@ def _check_action(notes: Notes, template: Template, action: Action, found: list[
         _end(notes, template, action, "source", action.source, needed)
     if kind == CAUSE and template.version < 3:
         for name in (action.source, action.target):
-            category = template.entities.get(name or "", {}).get("category", "ALARM")
+            entity = template.entities.get(name, {}) if isinstance(name, str) else {}
+            category = entity.get("category", "ALARM")
             if category != "ALARM":
                 notes.add("132", f"{name} is a {category}: only an alarm causes an alarm", *action.place)
     if kind == RAISE and action.causing is not None:
@@ -84,6 +85,10 @@ def _check_action(notes: Notes, template: Template, action: Action, found: list[
         notes.add("10105", "execute_mistral needs a `workflow`", *action.place)
     if kind == WORKFLOW and action.input is not None and not isinstance(action.input, dict):
         notes.add("137", "`input` is a mapping of the workflow's inputs", *action.place, "input")
+    words = {"alarm_name": action.name, "severity": action.severity, "state": action.state}
+    for field, value in {**words, "workflow": action.workflow}.items():
+        if value and not isinstance(value, str | GetAttr):
+            notes.add("4", f"`{field}` is a word or get_attr(ENTITY, PROPERTY)", *action.place, field)
     for attr in attributes(action):
         if attr.entity not in template.entities:
             notes.add("10101", f"get_attr({attr.entity}, {attr.property}): no such entity", *action.place)

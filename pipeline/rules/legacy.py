@@ -128,10 +128,11 @@ def _definitions(
         if name in own or name in entities or name in relationships:
             notes.add("2", f"template_id {name} stands twice", *place)
         own.add(name)
+        label = link.get("relationship_type")
+        if not isinstance(label, str) or not label:
+            notes.add("100", f"relationship {name} needs a `relationship_type`", *place)
+            label = "on"
         if len(ends) == 2:
-            label = link.get("relationship_type", "on")
-            if not isinstance(link.get("relationship_type"), str):
-                notes.add("100", f"relationship {name} needs a `relationship_type`", *place)
             relationships[name] = Relation(ends["source"], label, ends["target"])
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from . import around, calls, executions, items, tasks, transitions
+from . import around, calls, executions, held, items, tasks, transitions
 from .records import CANCELLED, CHUNK, ENDED, ERROR, IDLE, PAUSED, RUNNING, SKIPPED, SUCCESS, Chunk, Task
 from .step import Step
 from .store import Live
@@ -171,6 +171,7 @@ def revive(step: Step, live: Live) -> None:
     if live.record.state in ENDED:
         record = step.execution(live)
         record.ended, record.output = 0, None
+        held.again(step, live)
         step.execution_state(live, RUNNING, None)
     above = step.store.lives.get(live.record.parent)
     if above is None:

@@ -10,6 +10,7 @@ from typing import Any
 from pipeline.document import Document, Finding, read
 from pipeline.errors import InvalidDocument
 
+from . import limits
 from .check import Checker, Steps
 from .model import COMMANDS, ActionDefinition, Content, Parameter, TaskDefinition, WorkflowDefinition
 from .tasks_language import defaults, task, with_defaults
@@ -180,6 +181,7 @@ def _workflow(checker: Checker, name: str, value: Any, steps: Steps, book: str |
         branching=joins or reverse or starts > 1 or wide,
         lists=lists,
         forgets=not lists and not rounds and not reverse,
+        limits=limits.read(checker, body.get("limits"), (*steps, "limits")),
         description=str(body.get("description", "")),
         tags=tuple(body["tags"]) if isinstance(body.get("tags"), list) else (),
         spec=body,

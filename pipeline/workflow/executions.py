@@ -7,13 +7,13 @@ from typing import Any
 from pipeline.errors import ExpressionError
 from pipeline.events import DEFAULT_DOMAIN
 
-from . import reverse, subworkflows, tasks
+from . import held, reverse, subworkflows, tasks
 from .branches import Branch, meet
 from .expressions import evaluate
 from .facts import branch, scope
 from .forgetting import forget
 from .model import WorkflowDefinition
-from .records import CANCELLED, ENDED, ERROR, IDLE, RUNNING, SUCCESS, WAITING, Execution, Task
+from .records import CANCELLED, ENDED, ERROR, IDLE, PAUSED, RUNNING, SUCCESS, WAITING, Execution, Task
 from .step import LARGE, Step
 from .store import UNKNOWN, Live
 
@@ -107,7 +107,22 @@ def open_(step: Step, record: Execution, definition: WorkflowDefinition) -> None
     record.input = {**defaults, **record.input}
     if step.size > LARGE and not record.parent:
         record.reference = step.large(record.input, "input")
-    step.execution_state(live, RUNNING, None)
+    if definition.limits is None:
+        begin(step, live)
+        return
+    try:
+        held.ask(step, live)
+    except ExpressionError as error:
+        fail(step, live, str(error))
+
+
+def begin(step: Step, live: Live, **more: Any) -> None:
+    """Runs the start tasks of an execution; where the one above is held, they wait with it."""
+    record, definition = live.record, live.definition
+    step.execution_state(live, RUNNING, None, **more)
+    above = step.store.lives.get(record.parent)
+    if above is not None and above.record.state == PAUSED:
+        step.execution_state(live, PAUSED, None)
     try:
         evaluate_env(step, live)
         step.weigh(live, [record.input, record.params], "the input")
@@ -123,7 +138,9 @@ def open_(step: Step, record: Execution, definition: WorkflowDefinition) -> None
     for name in definition.start_tasks:
         if record.state in ENDED:
             return
-        tasks.run(step, live, tasks.create(step, live, name, ({}, {}), []))
+        task = tasks.create(step, live, name, ({}, {}), [])
+        if record.state != PAUSED:
+            tasks.run(step, live, task)
 
 
 def evaluate_env(step: Step, live: Live) -> None:
@@ -226,6 +243,7 @@ def finish(step: Step, live: Live, state: str, info: Any, output: Any = None) ->
     record.ended = step.time
     record.output = output
     record.backlog = []
+    held.leave(step, live)
     step.execution_state(live, state, info, output=output)
     for task in list(live.tasks.values()) if live.open else ():
         if task.state in tasks.WAITS:

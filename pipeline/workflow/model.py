@@ -119,7 +119,8 @@ class WorkflowDefinition:
     ``inbound`` and ``targets`` say which tasks lead where; ``branching``, whether branches may
     run side by side, so that it must be counted what each publishes; ``forgets``, whether no
     expression lists tasks and no join counts rounds, so that what a loop has left behind may go.
-    ``actions`` are the ad-hoc actions of the same document.
+    ``actions`` are the ad-hoc actions of the same document; ``undo`` names for a task the one that
+    takes back what it did.
     """
 
     name: str
@@ -138,6 +139,8 @@ class WorkflowDefinition:
     forgets: bool = False
     lists: bool = False
     actions: dict[str, ActionDefinition] = field(default_factory=dict)
+    limits: dict[str, Any] | None = None
+    undo: dict[str, str] = field(default_factory=dict)
     description: str = ""
     tags: tuple[str, ...] = ()
     spec: dict[str, Any] = field(default_factory=dict)
@@ -145,7 +148,8 @@ class WorkflowDefinition:
     @property
     def start_tasks(self) -> list[str]:
         """The tasks that nothing leads to, in the order they are written."""
-        return [name for name in self.tasks if not self.inbound[name]]
+        apart = set(self.undo.values())
+        return [name for name in self.tasks if not self.inbound[name] and name not in apart]
 
 
 @dataclass(frozen=True, slots=True)

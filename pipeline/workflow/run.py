@@ -19,7 +19,7 @@ from pipeline.times import SECOND, rfc3339
 from .answers import Answer, Answers
 from .records import ENDED, ERROR
 from .shard import WorkflowShard
-from .step import ACTIONS, STEPS
+from .step import ACTIONS, COMMANDS, STEPS
 
 EPOCH = 946_684_800 * SECOND
 """Where virtual time begins when nobody says otherwise: the year 2000."""
@@ -94,11 +94,16 @@ class Runner:
         command.setdefault("time", rfc3339(self.now))
         value = msgspec.json.encode(command)
         self.log.append(value)
-        for output in self.shard.step(value, position, self.now):
+        made = self.shard.step(value, position, self.now)
+        self.shard.dirty.clear()
+        for output in made:
             self.outputs.append(output)
             if output.topic == ACTIONS:
                 self.answer(output.value)
-        self.shard.dirty.clear()
+        for output in made:
+            # What executions ask and answer each other goes through the log, too.
+            if output.topic == COMMANDS:
+                self.apply(dict(output.value))
 
     def answer(self, action: dict[str, Any]) -> None:
         """Plans the result of an action."""

@@ -13,7 +13,7 @@ from pipeline.errors import InvalidRecord
 from pipeline.events import Output
 from pipeline.times import rfc3339
 
-from . import around, calls, control, executions, publishing
+from . import around, calls, control, executions, gate, held, publishing
 from .apart import BULK
 from .forgetting import purge
 from .records import ENDED
@@ -33,6 +33,11 @@ HANDLERS: dict[str, tuple[Handler, tuple[str, ...]]] = {
     "STOP": (control.stopping, ("id", "execution")),
     "RERUN": (control.rerunning, ("id", "execution", "task")),
     "SKIP": (control.skipping, ("id", "execution", "task")),
+    "ADMISSION": (gate.asked, ("id", "execution", "workflow", "ask")),
+    "ADMITTED": (held.admitted, ("execution",)),
+    "HELD": (held.holding, ("execution",)),
+    "RELEASE": (held.releasing, ("id", "execution")),
+    "DROP": (held.dropping, ("id", "execution")),
     "COMPLETE": (control.completing, ("id", "execution")),
 }
 

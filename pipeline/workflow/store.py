@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import heapq
 from typing import Any
+from urllib.parse import unquote
 
 import msgspec
 
@@ -19,11 +20,13 @@ from .records import (
     Chunk,
     Document,
     Ended,
+    Entry,
     Execution,
     Record,
     Revision,
     Task,
     Timer,
+    Triggers,
 )
 
 DAY = 86_400 * 1_000_000
@@ -91,6 +94,9 @@ class Store:
         self.actions: dict[tuple[str, str], ActionDefinition] = {}
         self.timers: list[tuple[int, str, str, str]] = []
         self.forgetting: list[tuple[int, str]] = []
+        # By workflow and execution: those that are counted here against limits.
+        self.entries: dict[str, dict[str, Entry]] = {}
+        self.triggers: dict[str, Triggers] = {}
         # The executions that hold something large.
         self.heavy: set[str] = set()
         self.loading: list[Task | Chunk] = []
@@ -133,7 +139,11 @@ class Store:
             live = self.lives.get(execution)
             chunks = live.chunks.get(task, []) if live else []
             return chunks[int(number)] if int(number) < len(chunks) else None
+        if kind == "limit":
+            workflow, _, execution = rest.partition("/")
+            return self.entries.get(unquote(workflow), {}).get(execution)
         holders: dict[str, dict[str, Any]] = {
+            "trigger": self.triggers,
             "document": self.documents,
             "revision": self.revisions,
         }
@@ -171,6 +181,10 @@ class Store:
             self.documents[record.name] = record
         elif isinstance(record, Revision):
             self.revisions[record.hash] = record
+        elif isinstance(record, Entry):
+            self.entries.setdefault(record.workflow, {})[record.execution] = record
+        elif isinstance(record, Triggers):
+            self.triggers[record.name] = record
 
     def restored(self) -> None:
         """Puts together what ``load`` brought in any order."""
@@ -325,6 +339,8 @@ DECODERS: dict[str, msgspec.json.Decoder[Any]] = {
         "document": Document,
         "revision": Revision,
         "ended": Ended,
+        "limit": Entry,
+        "trigger": Triggers,
         "value": _Kept,
     }.items()
 }

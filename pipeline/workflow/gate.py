@@ -1,0 +1,110 @@
+"""Where the limits of a workflow are decided: in one partition, that of the key ``limit/WORKFLOW``.
+
+Executions of one workflow live in many partitions. Each asks here before it begins, and says
+when it has ended; so the order of one log decides, and a limit is exact.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from msgspec.structs import replace
+
+from pipeline.errors import InvalidRecord
+from pipeline.ids import identify
+
+from .limits import CONCURRENT, DROPPED, LEFT, exceeded, spent
+from .records import HELD, RUNNING, Entry
+from .step import COMMANDS, Step
+
+ENTER = "ENTER"
+RELEASE = "RELEASE"
+LEAVE = "LEAVE"
+
+
+def asked(step: Step, command: dict[str, Any]) -> None:
+    """An ADMISSION: an execution wants to begin, was released by an operator, or has ended."""
+    name, execution, ask = command["workflow"], command["execution"], command["ask"]
+    entries = step.store.entries.setdefault(name, {})
+    for entry in [each for each in entries.values() if spent(each, step.time)]:
+        keep(step, entry, None)
+    known = entries.get(execution)
+    if ask == LEAVE:
+        if known is not None and known.state in (RUNNING, HELD):
+            keep(step, known, replace(known, state=LEFT if known.state == RUNNING else DROPPED))
+            advance(step, name)
+        return
+    limits = command.get("limits")
+    if ask not in (ENTER, RELEASE) or not isinstance(limits, dict):
+        raise InvalidRecord("bad-admission", f"ask is {ENTER}, {RELEASE} or {LEAVE}, and limits an object")
+    if ask == ENTER and known is not None:
+        # The same question again: the same answer, and it counts once.
+        answer(step, known)
+        return
+    fresh = Entry(
+        workflow=name,
+        root=str(command.get("of", "")),
+        execution=execution,
+        at=step.time,
+        state=RUNNING,
+        target=str(command.get("target", "")),
+        limits=limits,
+        ask=str(command.get("id", "")),
+    )
+    held = exceeded(limits, fresh.target, entries.values(), step.time) if ask == ENTER else None
+    if held is not None:
+        fresh = replace(fresh, state=HELD, limit=held[0])
+    keep(step, known or fresh, fresh)
+    if ask == ENTER:
+        answer(step, fresh, held[1] if held else "")
+
+
+def advance(step: Step, name: str) -> None:
+    """Lets in those that only waited for a place, the longest waiting first."""
+    entries = step.store.entries.get(name, {})
+    waiting = [each for each in entries.values() if each.state == HELD and each.limit == CONCURRENT]
+    for entry in sorted(waiting, key=lambda each: (each.at, each.execution)):
+        held = exceeded(entry.limits, entry.target, entries.values(), step.time)
+        if held is None:
+            freed = replace(entry, state=RUNNING, limit="", at=step.time)
+            keep(step, entry, freed)
+            answer(step, freed)
+        elif held[0] != CONCURRENT:
+            changed = replace(entry, limit=held[0])
+            keep(step, entry, changed)
+            answer(step, changed, held[1])
+        else:
+            return
+
+
+def answer(step: Step, entry: Entry, info: str = "") -> None:
+    """Tells an execution whether it may begin."""
+    word = HELD if entry.state == HELD else "ADMITTED"
+    value = {
+        "id": identify("admission", entry.execution, entry.ask, word, entry.limit),
+        "time": step.text,
+        "command": word,
+        "root": entry.root,
+        "execution": entry.execution,
+        "workflow": entry.workflow,
+    }
+    if entry.state == HELD:
+        value |= {"limit": entry.limit, "message": info}
+    step.put(COMMANDS, entry.root, value)
+
+
+def keep(step: Step, before: Entry, after: Entry | None) -> None:
+    """Puts an entry in the place of the one before; None: in its place there is nothing."""
+    entries = step.store.entries.setdefault(before.workflow, {})
+    known = entries.get(before.execution)
+
+    def back() -> None:
+        entries.pop(before.execution, None)
+        if known is not None:
+            entries[before.execution] = known
+
+    step.undoing.append(back)
+    step.keys.append(before.key)
+    entries.pop(before.execution, None)
+    if after is not None:
+        entries[before.execution] = after

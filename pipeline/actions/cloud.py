@@ -76,7 +76,12 @@ def _look_up(context: Context, cloud: str, service: str) -> Access:
             if "token" in found or "endpoints" in found:
                 return _fixed(cloud, found, service)
             opened.region = _region(cloud, found)
-        return _ask(context, opened.region, cloud, service)
+        try:
+            return _ask(context, opened.region, cloud, service)
+        except ActionFailed:
+            # What stands in the secrets may be mended by the next time.
+            opened.region = None
+            raise
 
 
 def _definition(context: Context, cloud: str) -> Mapping[str, Any]:

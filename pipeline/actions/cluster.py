@@ -20,6 +20,7 @@ from .extra import load
 
 EXTRA = "kubernetes"
 SECONDS = 30
+UNAUTHORIZED = 401
 
 
 @dataclass(slots=True)
@@ -62,6 +63,9 @@ def _ask(context: Context, cluster: str | None, api: str, method: str, given: di
     try:
         answer = call(**given, _preload_content=False, _request_timeout=SECONDS)
     except exceptions.ApiException as error:
+        if error.status == UNAUTHORIZED:
+            # What stands in the secrets may be mended by the next time.
+            context.clients.forget(("cluster", cluster))
         raise Unavailable(
             f"{method}: {error.status}: {_reason(error.body) or error.reason}", error.status
         ) from None

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from .declaration import Action, Context, action
+from .declaration import Action, Context, Effect, action
+from .table import REQUIRED, tabled
 
 Json = dict[str, Any]
 CORE, APPS, BATCH = "CoreV1Api", "AppsV1Api", "BatchV1Api"
 RESTARTED = "kubectl.kubernetes.io/restartedAt"
-REQUIRED = inspect.Parameter.empty
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,17 +38,9 @@ def _made(row: Row) -> Action:
         answer = await ask(context, cluster, row.api, row.method, **arguments)
         return answer.get("items") if from_list and isinstance(answer, dict) else answer
 
-    kind = inspect.Parameter.KEYWORD_ONLY
-    perform.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
-        [
-            inspect.Parameter("context", inspect.Parameter.POSITIONAL_OR_KEYWORD),
-            *(inspect.Parameter(name, kind, default=default) for name, (_, default) in row.takes.items()),
-            inspect.Parameter("cluster", kind, default=None),
-        ]
-    )
-    perform.__annotations__ = {**{name: hint for name, (hint, _) in row.takes.items()}, "cluster": str | None}
-    perform.__doc__ = row.summary
-    return action(f"kubernetes.{row.name}", "reads" if reads else "changes")(perform)
+    effect: Effect = "reads" if reads else "changes"
+    takes = {**row.takes, "cluster": (str | None, None)}
+    return tabled(f"kubernetes.{row.name}", effect, row.summary, takes, perform)
 
 
 def _name(noun: str) -> Callable[[Json], Json]:

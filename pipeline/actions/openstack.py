@@ -7,7 +7,6 @@ the clients' methods; each also takes ``cloud``, the name of the cloud that it i
 
 from __future__ import annotations
 
-import inspect
 import re
 import types
 import typing
@@ -17,7 +16,8 @@ from typing import Any
 from urllib.parse import quote
 
 from ..errors import ActionFailed
-from .declaration import Action, Context, action
+from .declaration import Action, Context, Effect
+from .table import REQUIRED, tabled
 
 Json = dict[str, Any]
 Build = Callable[[Json], Any]
@@ -141,12 +141,9 @@ def _made(service: str, row: Row) -> Action:
             return None
         return content if row.answer == "" else _field(content, row.answer)
 
-    first = [inspect.Parameter("context", inspect.Parameter.POSITIONAL_OR_KEYWORD)]
-    optional = inspect.Parameter("cloud", inspect.Parameter.KEYWORD_ONLY, default=None)
-    perform.__signature__ = inspect.Signature([*first, *map(_parameter, row.takes.items()), optional])  # type: ignore[attr-defined]
-    perform.__annotations__ = {**row.takes, "cloud": str | None}
-    perform.__doc__ = row.summary
-    return action(row.name, "reads" if row.method in ("GET", "HEAD") else "changes")(perform)
+    takes = {name: (hint, None if _may_be_none(hint) else REQUIRED) for name, hint in row.takes.items()}
+    effect: Effect = "reads" if row.method in ("GET", "HEAD") else "changes"
+    return tabled(row.name, effect, row.summary, {**takes, "cloud": (str | None, None)}, perform)
 
 
 def _field(answer: Any, name: str) -> Any:
@@ -155,10 +152,5 @@ def _field(answer: Any, name: str) -> Any:
     return answer[name]
 
 
-def _parameter(taken: tuple[str, Any]) -> inspect.Parameter:
-    name, hint = taken
-    optional = typing.get_origin(hint) in (typing.Union, types.UnionType) and type(None) in typing.get_args(
-        hint
-    )
-    default = None if optional else inspect.Parameter.empty
-    return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default)
+def _may_be_none(hint: Any) -> bool:
+    return typing.get_origin(hint) in (typing.Union, types.UnionType) and type(None) in typing.get_args(hint)

@@ -179,6 +179,19 @@ def test_what_names_no_cluster_says_what_is_missing(go: Any, tmp_path: Path) -> 
     go(body())
 
 
+def test_a_token_that_was_mended_is_the_next_to_be_used(go: Any, tmp_path: Path) -> None:
+    async def body() -> None:
+        async with cluster(tmp_path) as kube:
+            with pytest.raises(ActionFailed, match="401"):
+                await kube.do("list_nodes", "wrong")
+            kept = json.loads((tmp_path / "secrets.json").read_text())
+            kept["wrong"]["token"] = TOKEN
+            (tmp_path / "secrets.json").write_text(json.dumps(kept))
+            assert await kube.do("list_nodes", "wrong") == []
+
+    go(body())
+
+
 def test_nodes_are_closed_and_opened(go: Any, tmp_path: Path) -> None:
     async def body() -> None:
         async with cluster(tmp_path) as kube:

@@ -125,7 +125,7 @@ def test_every_form_of_what_was_given_out_is_masked(tmp_path: Path) -> None:
 def test_a_secret_is_found_however_it_has_to_be_written() -> None:
     found = Vault()
     found.note(['quo"ted\\back', "new\nline", "zwölf ü", "\x01control"])
-    said = ["a quo\"ted\\back b", "a new\nline", {"zwölf ü": "\x01control"}, b"bytes", object]
+    said = ['a quo"ted\\back b', "a new\nline", {"zwölf ü": "\x01control"}, b"bytes", object]
     assert found.mask(said)[:3] == ["a *** b", "a ***", {"***": "***"}]
     assert found.mask(said[:3]) == ["a *** b", "a ***", {"***": "***"}]
 

@@ -155,7 +155,9 @@ def _form(section: str, fields: dict[str, Any]) -> dict[str, Any]:
         fields["resource"] = {"type": kind, "id": identity}
     if section == "states":
         entity = fields.pop("entity", None) or fields.pop("key", None)
-        if entity is not None:
+        if isinstance(entity, Mapping):
+            fields |= entity
+        elif entity is not None:
             fields["type"], _, fields["id"] = str(entity).partition("/")
         # A state alone is what rules and source make of it together.
         if "state" in fields and "aggregated_state" not in fields:

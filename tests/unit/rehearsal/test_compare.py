@@ -40,6 +40,7 @@ FOUND: dict[str, list[dict[str, Any]]] = {
         ("states", {"nova.host/host-1": "error"}),
         ("states", [{"nova.host/host-1": "ERROR"}]),
         ("states", [{"entity": "nova.host/host-1", "state": "ERROR"}]),
+        ("states", [{"entity": {"type": "nova.host", "id": "host-1"}, "state": "ERROR"}]),
         ("states", [{"key": "nova.host/host-1", "aggregated_state": "ERROR"}]),
         ("states", [{"type": "nova.host", "id": "host-1", "state": "ERROR"}]),
         ("states", [STATE]),

@@ -27,11 +27,18 @@ ROOM = 1_024
 POLL_EVERY = 64
 PAUSE = 0.002
 
+UNHURRIED = frozenset({"graph.journal"})
+"""Topics that only history reads, which itself waits for full batches."""
+LINGER = 25
+"""Milliseconds for which records of those wait for company: a tenth of the requests, each of which
+costs Kafka and us as much as several records do."""
 
-def producer(bootstrap: str, name: str) -> Producer:
-    """The producer of a role's outputs."""
+
+def producer(bootstrap: str, name: str, linger: int | None = None) -> Producer:
+    """A producer of a role's outputs; ``linger``: milliseconds, where they are in no hurry."""
     return Producer(
         client.producer(bootstrap, name)
+        | ({} if linger is None else {"linger.ms": linger})
         | {
             "queue.buffering.max.messages": 200_000,
             "queue.buffering.max.kbytes": 262_144,
@@ -48,19 +55,24 @@ def as_json(topic: str, value: Any) -> bytes:
 
 @dataclass(slots=True)
 class KafkaOutbox:
-    """Produces for one role. Nothing here waits but ``settled`` and a full queue."""
+    """Produces for one role. Nothing here waits but ``settled`` and a full queue.
+
+    ``unhurried``, where there is one, produces what is in no hurry.
+    """
 
     producer: Producer
     role: str
     encode: Encode = as_json
     limit: int = client.MAX_RECORD
     produced: int = 0
+    unhurried: Producer | None = None
     _fixed: dict[tuple[str, bool], Headers] = field(default_factory=dict)
 
     def meet(self, timeout: float = 5.0) -> None:
         """Asks where all topics are: else the first record to each waits for that, up to 0.15 s."""
         with suppress(KafkaException):  # A broker that is away is met later.
-            self.producer.list_topics(timeout=timeout)
+            for each in self._producers():
+                each.list_topics(timeout=timeout)
 
     def send(self, outputs: list[Output], batch: Batch) -> None:
         """Raises ``InvalidRecord`` before the first is produced, if one cannot be encoded or is too large."""
@@ -95,9 +107,8 @@ class KafkaOutbox:
     async def settled(self, batch: Batch) -> None:
         """Raises ``CheckpointFailed`` at a delivery error."""
         # Never a flush: at a few thousand records a second the queue is not empty for seconds.
-        poll = self.producer.poll
         while batch.pending:
-            poll(0)
+            self.poll()
             if batch.error is not None:
                 raise CheckpointFailed(f"an output was not delivered: {batch.error}; the worker starts again")
             if batch.pending:
@@ -107,11 +118,15 @@ class KafkaOutbox:
 
     def poll(self) -> None:
         """Takes in acknowledgements; to be called now and then while nothing is produced."""
-        self.producer.poll(0)
+        for each in self._producers():
+            each.poll(0)
 
     def close(self, timeout: float = 10.0) -> int:
         """Waits for what is on its way; returns how many records were not delivered."""
-        return int(self.producer.flush(timeout))
+        return sum(int(each.flush(timeout)) for each in self._producers())
+
+    def _producers(self) -> tuple[Producer, ...]:
+        return (self.producer,) if self.unhurried is None else (self.producer, self.unhurried)
 
     def _headers(self, topic: str, avro: bool) -> Headers:
         fixed = self._fixed.get((topic, avro))
@@ -133,14 +148,15 @@ class KafkaOutbox:
             else:
                 batch.error = f"{topic}: {error.str()}"
 
+        chosen = self.unhurried if self.unhurried is not None and topic in UNHURRIED else self.producer
         batch.pending += 1
         while True:
             try:
-                self.producer.produce(topic, value, key, on_delivery=delivered, headers=headers)
+                chosen.produce(topic, value, key, on_delivery=delivered, headers=headers)
                 break
             except BufferError:
                 # The queue is full: Kafka is behind, and waiting here is what holds the log back.
-                self.producer.poll(0.05)
+                chosen.poll(0.05)
         self.produced += 1
         if self.produced % POLL_EVERY == 0:
-            self.producer.poll(0)
+            self.poll()

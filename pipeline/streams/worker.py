@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from ..errors import CheckpointFailed
-from ..kafka.outbox import Encode, KafkaOutbox, producer
+from ..kafka.outbox import LINGER, Encode, KafkaOutbox, producer
 from ..kafka.partition import Batch
 from ..kafka.reader import collection_off
 from ..kafka.shard import Factory
@@ -64,7 +64,12 @@ async def work(role: Role, worker: Worker, stop: asyncio.Event) -> None:
     wrong, what is in the changelog is right, and a supervisor starts it again.
     """
     name = f"{role.name}/{worker.instance}"
-    outbox = KafkaOutbox(producer(worker.bootstrap, f"faultline-{name}"), role.name, worker.encode)
+    outbox = KafkaOutbox(
+        producer(worker.bootstrap, f"faultline-{name}"),
+        role.name,
+        worker.encode,
+        unhurried=producer(worker.bootstrap, f"faultline-{name}-journal", LINGER),
+    )
     changelog = KafkaChangelog(worker.bootstrap, role.name, role.source, role.changelog)
     host = Host(role.source, role.factory, outbox, changelog, changelog.release, _restore)
     member = Membership(

@@ -121,3 +121,15 @@ def test_a_heartbeat_ends_with_a_tombstone() -> None:
     box.announce("roles.status", "correlate/0", {"pid": 1}, Batch())
     box.announce("roles.status", "correlate/0", None, Batch())
     assert [record[1] for record in producer.records] == [b'{"pid":1}', None]
+
+
+def test_what_is_in_no_hurry_has_a_producer_of_its_own_and_is_waited_for_too() -> None:
+    quick, slow, batch = FakeProducer(), FakeProducer(), Batch()
+    both = outbox(quick, unhurried=slow)
+    both.send([output(1, "alarms.deduced"), output(2, "graph.journal")], batch)
+    assert [record[0] for record in quick.records] == ["alarms.deduced"]
+    assert [record[0] for record in slow.records] == ["graph.journal"]
+    quick.poll(0)
+    assert batch.pending == 1
+    asyncio.run(both.settled(batch))
+    assert batch.pending == 0

@@ -17,6 +17,7 @@ from confluent_kafka.admin import AdminClient, NewTopic
 
 from pipeline.console.client import Client
 from pipeline.errors import InvalidCall, NotFound, NotRunning, QueryRefused
+from pipeline.ids import revision
 from pipeline.local import broker as local_broker
 from pipeline.local import instance
 
@@ -266,7 +267,10 @@ def test_names_with_quotes_are_data(pipeline: Pipeline) -> None:
     assert found["alarm"]["key"] == key
     assert found["alarm"]["severity"] == "\u00fc\u2603"
     assert [event["what"] for event in pipeline.client.get("/api/history", key=key)] == ["ALARM RAISED"]
-    for route, name in (("/api/rca", "alarm"), ("/api/impact", "entity"), ("/api/history", "key")):
+    assert pipeline.client.get("/api/explain", alarm=key)["records"][0]["severity"] == "\u00fc\u2603"
+    for route, name in (
+        ("/api/rca", "alarm"), ("/api/impact", "entity"), ("/api/history", "key"), ("/api/explain", "alarm")
+    ):  # fmt: skip
         with pytest.raises(NotFound):
             pipeline.client.get(route, **{name: "' OR 1=1 --"})
         with pytest.raises(InvalidCall):
@@ -418,3 +422,45 @@ def test_nobody_there_is_said_so(tmp_path: Path) -> None:
     )  # fmt: skip
     assert missing.returncode == 1
     assert "no pipeline runs" in missing.stderr
+
+
+@pytest.mark.usefixtures("incident")
+def test_explanations_are_served(pipeline: Pipeline) -> None:
+    found = pipeline.client.get("/api/explain", alarm="vitrage/app down@nova.instance/vm-1")
+    assert (found["rule"]["name"], found["rule"]["text"]) == ("host_down", None)
+    assert found["match"][0]["key"] == "nova.host/host-1"
+    text = (
+        "metadata: {version: 3, name: quiet}\n"
+        "entities:\n  host: {category: RESOURCE, type: nova.host, state: broken}\n"
+        "scenarios:\n- condition: host\n  actions:\n  - mark_down: {target: host}\n"
+    )
+    definition = {"kind": "RULE", "name": "quiet", "text": text}
+    change = {
+        "kind": "RULE", "op": "ADDED", "name": "quiet", "revision": revision(text), "reason": ""
+    }  # fmt: skip
+    record = {"id": "q", "time": "2026-01-05T12:00:00.000000Z", "changes": [change], "position": [0, 900]}
+    letters = pipeline.client.post("/api/sql", {"query": "SELECT count() AS n FROM dead_letters"})["rows"]
+    pipeline.send([
+        ("definitions.changes", "RULE/quiet", b"no definition"),
+        ("definitions.changes", "RULE/quiet", None),
+        ("definitions.changes", "RULE/quiet", {"id": "d", "op": "UPSERT", "definition": definition}),
+        ("graph.journal", "default", record),
+    ])  # fmt: skip
+    deadline = time.monotonic() + 20
+    while True:
+        try:
+            found = pipeline.client.get("/api/why-not", rule="quiet", entity="nova.host/host-1")
+            if found["walks"]:
+                break
+        except NotFound:
+            pass
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    [walk] = found["walks"]
+    assert (found["holds"], walk["missing"]) == (False, "host")
+    assert "wanted 'broken'" in walk["elements"][0]["misses"][0]["why"]
+    # What cannot be put live is set aside by the role that would have to.
+    assert (
+        pipeline.client.post("/api/sql", {"query": "SELECT count() AS n FROM dead_letters"})["rows"]
+        == letters
+    )

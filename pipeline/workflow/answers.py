@@ -13,7 +13,9 @@ from .records import ERROR, SUCCESS
 
 ENTRY = frozenset({"action", "task", "answers", "repeat_last"})
 ANSWER = frozenset({"result", "error", "delay", "never"})
-EVENTS = frozenset({"at", "pause", "resume", "cancel", "stop", "complete", "rerun", "skip"})
+EVENTS = frozenset(
+    {"at", "pause", "resume", "cancel", "stop", "complete", "rerun", "skip", "approve", "release", "drop"}
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +95,12 @@ def fields(command: str, value: Any) -> dict[str, Any]:
         if isinstance(value, dict):
             return value
         return {"message": value} if isinstance(value, str) else {}
+    if command in ("release", "drop"):
+        return {"message": value} if isinstance(value, str) else {}
+    if command == "approve":
+        given = {"as": value} if isinstance(value, str) else value if isinstance(value, dict) else {}
+        named = {name: given[name] for name in ("task", "action", "comment") if name in given}
+        return {**named, "role": given.get("as", ""), "approve": not given.get("reject", False)}
     if command == "stop" and isinstance(value, str):
         return {"state": value}
     return dict(value)

@@ -7,7 +7,7 @@ from typing import Any
 from pipeline.errors import ExpressionError
 from pipeline.ids import identify
 
-from . import calls, control, joins, tasks
+from . import approvals, calls, control, joins, tasks
 from .expressions import evaluate
 from .facts import outbound, scope
 from .model import NO_POLICIES, Retry
@@ -132,7 +132,7 @@ def arm(step: Step, live: Live, task: Task, kind: str, delay: float) -> None:
     """A timer of the task, ``delay`` seconds from now."""
     step.touch(task)
     due = step.time + round(delay * 1_000_000)
-    timer = Timer(identify("timer", task.id, kind, task.attempt), due, kind)
+    timer = Timer(identify("timer", task.id, kind, task.attempt, due), due, kind)
     task.timers = [*task.timers, timer]
     step.store.arm(live.record, task, timer)
 
@@ -161,6 +161,8 @@ def fired(step: Step, command: dict[str, Any]) -> None:
         tasks.complete(step, live, task, task.end, task.end_info)
     elif timer.kind == RETRY:
         rerun(step, live, task)
+    elif timer.kind.startswith(approvals.TIMER):
+        approvals.expired(step, live, task, timer.kind.removeprefix(approvals.TIMER))
     elif live.record.state == PAUSED:
         step.task_state(live, task, IDLE)
     else:

@@ -8,7 +8,7 @@ from typing import Any
 from pipeline.errors import ExpressionError
 from pipeline.ids import identify
 
-from . import adhoc, items, subworkflows, tasks
+from . import adhoc, approvals, items, subworkflows, tasks
 from .expressions import evaluate, is_expression
 from .facts import env, scope
 from .forgetting import forget
@@ -72,6 +72,10 @@ def dispatch(
     task.action = name
     if not items_of:
         task.running = [call_id]
+    if name in approvals.NAMES:
+        approvals.ask(step, live, task, call_id, given)
+        tell(step, live, task, call_id, name, RUNNING, "IDLE", index, {"input": given})
+        return
     place = {
         "task": task.id,
         "task_name": task.name,
@@ -164,7 +168,7 @@ def result(step: Step, command: dict[str, Any]) -> None:
         step.touch(task)
         task.heard = command["id"]
         task.reference = told if told is not value else None
-        finished(step, live, task, call_id, state, value, "action_ex_id")
+        finished(step, live, task, call_id, state, value, "action_ex_id", command.get("reason"))
 
 
 def refused(step: Step, live: Live, task: Task, call_id: str, value: Any) -> None:
@@ -248,11 +252,13 @@ def abandon(step: Step, live: Live, task: Task) -> None:
     left = list(task.running) if task.items < 0 else items.running(live, task)
     if live.definition.tasks[task.name].workflow is not None:
         left = []
+    # Nobody is at work on what waits for people.
+    left = [each for each in left if each not in task.approvals]
     if left:
         record = step.execution(live)
         record.orphans = [*record.orphans, *left]
     step.touch(task)
-    task.running = []
+    task.running, task.approvals = [], {}
 
 
 def words(value: Any) -> str | None:

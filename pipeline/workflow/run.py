@@ -17,7 +17,8 @@ from pipeline.ids import identify
 from pipeline.times import SECOND, rfc3339
 
 from .answers import Answer, Answers
-from .records import ENDED, ERROR
+from .approvals import NAMES
+from .records import ENDED, ERROR, RUNNING
 from .shard import WorkflowShard
 from .step import ACTIONS, COMMANDS, STEPS
 
@@ -100,6 +101,8 @@ class Runner:
             self.outputs.append(output)
             if output.topic == ACTIONS:
                 self.answer(output.value)
+            elif output.topic == STEPS and output.value["kind"] == "ACTION":
+                self.decide(output.value)
         for output in made:
             # What executions ask and answer each other goes through the log, too.
             if output.topic == COMMANDS:
@@ -112,6 +115,10 @@ class Runner:
             answer = self.perform(action["action"], action["input"])
         if answer is None:
             answer = Answer(ERROR, f"{NO_ANSWER} for {action['action']} of task {action['task_name']!r}")
+        self.come_to(action, answer)
+
+    def come_to(self, action: dict[str, Any], answer: Answer) -> None:
+        """Plans that an action has that outcome."""
         if answer.never:
             return
         self.plan(
@@ -128,6 +135,13 @@ class Runner:
                 **({"refused": True} if answer.refused else {}),
             },
         )
+
+    def decide(self, told: dict[str, Any]) -> None:
+        """Plans what people say to an approval, where the script has an answer for it."""
+        if told["name"] in NAMES and told["state"] == RUNNING:
+            answer = self.answers.find(told["name"], told["task_name"])
+            if answer is not None:
+                self.come_to({**told, "id": told["action"]}, answer)
 
     def value(self, told: Any) -> Any:
         """A value of ``workflow.steps``, fetched from the log where it stands by reference."""
@@ -162,7 +176,7 @@ def _report(runner: Runner, steps: list[dict[str, Any]], execution: str) -> dict
             task["published"] = runner.value(step.get("published", {}))
             task["result"] = runner.value(step.get("result"))
             task.setdefault("runs", [])
-        elif not step.get("late"):
+        elif step["kind"] == "ACTION" and not step.get("late"):
             run = runs.get(step["action"])
             if run is None:
                 run = {"index": step.get("index"), "attempt": step["attempt"]}

@@ -13,7 +13,7 @@ from pipeline.errors import InvalidRecord
 from pipeline.events import Output
 from pipeline.times import rfc3339
 
-from . import around, calls, control, executions, gate, held, publishing
+from . import approvals, around, calls, control, executions, gate, held, publishing
 from .apart import BULK
 from .forgetting import purge
 from .records import ENDED
@@ -36,6 +36,7 @@ HANDLERS: dict[str, tuple[Handler, tuple[str, ...]]] = {
     "ADMISSION": (gate.asked, ("id", "execution", "workflow", "ask")),
     "ADMITTED": (held.admitted, ("execution",)),
     "HELD": (held.holding, ("execution",)),
+    "APPROVE": (approvals.deciding, ("id", "execution")),
     "RELEASE": (held.releasing, ("id", "execution")),
     "DROP": (held.dropping, ("id", "execution")),
     "COMPLETE": (control.completing, ("id", "execution")),

@@ -99,9 +99,7 @@ def run(
         {"command": "START", **target, "workflow": workflow, "input": dict(given or {}), "params": params}
     )
     for at, command, value in actions.events:
-        fields = value if isinstance(value, dict) else {"message": value} if isinstance(value, str) else {}
-        if command == "stop" and isinstance(value, str):
-            fields = {"state": value}
+        fields = answers.fields(command, value)
         runner.plan(begin + round(at * SECOND), {"command": command.upper(), **target, **fields})
     runner.advance(None if until is None else begin + round(until * SECOND))
     return Ran(runner, report(runner, ROOT))

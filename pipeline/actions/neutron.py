@@ -81,6 +81,19 @@ def _interface(verb: str, summary: str) -> Row:
     )
 
 
+def _gateway(verb: str, summary: str) -> Row:
+    takes = {"router": str} | (BODY if verb == "add" else {})
+    return Row(
+        f"neutron.{verb}_gateway_router",
+        "PUT",
+        "/routers/{router}",
+        takes,
+        "",
+        summary,
+        body=lambda inputs: {"router": {"external_gateway_info": inputs.get("body") or {}}},
+    )
+
+
 def _body(inputs: Json) -> Any:
     return inputs["body"]
 
@@ -92,6 +105,41 @@ ACTIONS: tuple[Action, ...] = made(
         *(row for noun in READ_ONLY for row in _reading(*noun)),
         _interface("add", "Connects a subnet or port to a router."),
         _interface("remove", "Disconnects a subnet or port from a router."),
+        _gateway("add", "Connects a router to an outer network: `body` is its external_gateway_info."),
+        _gateway("remove", "Disconnects a router from its outer network."),
+        Row(
+            "neutron.list_routers_on_l3_agent",
+            "GET",
+            "/agents/{l3_agent}/l3-routers",
+            {"l3_agent": str},
+            "",
+            "The routers that an agent serves.",
+        ),
+        Row(
+            "neutron.list_l3_agent_hosting_routers",
+            "GET",
+            "/routers/{router}/l3-agents",
+            {"router": str},
+            "",
+            "The agents that serve a router.",
+        ),
+        Row(
+            "neutron.add_router_to_l3_agent",
+            "POST",
+            "/agents/{l3_agent}/l3-routers",
+            {"l3_agent": str, **BODY},
+            "",
+            "Has an agent serve a router.",
+            body=_body,
+        ),
+        Row(
+            "neutron.remove_router_from_l3_agent",
+            "DELETE",
+            "/agents/{l3_agent}/l3-routers/{router_id}",
+            {"l3_agent": str, "router_id": str},
+            None,
+            "Has an agent serve a router no more.",
+        ),
         Row(
             "neutron.update_agent",
             "PUT",

@@ -1,4 +1,4 @@
-"""The ``nova.*`` actions over the OpenStack compute API."""
+"""The ``nova.*`` actions on servers, over the OpenStack compute API."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ Text = str | None
 _SERVER = {"server": str}
 _ONE = "/servers/{server}"
 _ACTION = "/servers/{server}/action"
-_SWITCH = {"host": str, "binary": Text}
 
 
 def _act(
@@ -62,10 +61,6 @@ def _created(inputs: Json) -> Json:
     more = given(inputs, "key_name", "availability_zone", "security_groups", "metadata", "config_drive")
     data = {"user_data": inputs["userdata"]} if inputs.get("userdata") else {}
     return {"server": {**named, **nets, **more, **data}}
-
-
-def _binary(inputs: Json) -> Json:
-    return {"host": inputs["host"], "binary": inputs.get("binary") or "nova-compute"}
 
 
 _SERVERS = (
@@ -212,92 +207,24 @@ _SERVERS = (
     _plain("resume", "resume", "Lets a suspended server go on."),
     _plain("lock", "lock", "Locks a server."),
     _plain("unlock", "unlock", "Unlocks a server."),
+    _plain("restore", "restore", "Brings a deleted server back, where the cloud keeps it for a while."),
+    _plain("force_delete", "forceDelete", "Deletes a server, whatever its state."),
+    _plain("unrescue", "unrescue", "Ends the rescue of a server."),
+    _plain("shelve_offload", "shelveOffload", "Takes a shelved server from its host."),
+    _act("rescue", lambda _: {"rescue": None}, "Starts a server from a rescue image.", answer=""),
+    _get("servers_diagnostics", _ONE + "/diagnostics", _SERVER, "", "What the host knows of a server."),
+    Row(
+        "nova.servers_get_console_output",
+        "POST",
+        _ACTION,
+        {**_SERVER, "length": int | None},
+        "output",
+        "The last lines of a server's console.",
+        body=lambda inputs: {"os-getConsoleOutput": given(inputs, "length")},
+        reads=True,
+    ),
     _plain("shelve", "shelve", "Shelves a server."),
     _plain("unshelve", "unshelve", "Takes a server from the shelf."),
 )
 
-_OTHERS = (
-    _get("flavors_list", "/flavors/detail", {}, "flavors", "The flavors."),
-    _get("flavors_get", "/flavors/{flavor}", {"flavor": str}, "flavor", "One flavor."),
-    _get("keypairs_list", "/os-keypairs", {}, "keypairs", "The key pairs."),
-    _get("availability_zones_list", "/os-availability-zone/detail", {}, "availabilityZoneInfo", "The zones."),
-    _get("aggregates_list", "/os-aggregates", {}, "aggregates", "The host aggregates."),
-    _get(
-        "migrations_list",
-        "/os-migrations",
-        {"host": Text, "status": Text, "instance_uuid": Text},
-        "migrations",
-        "The migrations.",
-        given,
-    ),
-    _get(
-        "hypervisors_get",
-        "/os-hypervisors/{hypervisor}",
-        {"hypervisor": str},
-        "hypervisor",
-        "One hypervisor.",
-    ),
-    Row(
-        "nova.hypervisors_list",
-        "GET",
-        _detailed("/os-hypervisors"),
-        {"detailed": bool | None},
-        "hypervisors",
-        "The hypervisors.",
-    ),
-    _get("services_list", "/os-services", {"host": Text, "binary": Text}, "services", "The services.", given),
-    Row(
-        "nova.services_disable",
-        "PUT",
-        "/os-services/disable",
-        _SWITCH,
-        "service",
-        "Keeps new servers away.",
-        _binary,
-    ),
-    Row(
-        "nova.services_enable",
-        "PUT",
-        "/os-services/enable",
-        _SWITCH,
-        "service",
-        "Lets servers come again.",
-        _binary,
-    ),
-    Row(
-        "nova.services_force_down",
-        "PUT",
-        "/os-services/force-down",
-        {**_SWITCH, "force_down": bool | None},
-        "service",
-        "Tells the cloud that a host is down, so that its servers can be evacuated.",
-        body=lambda inputs: {**_binary(inputs), "forced_down": inputs.get("force_down") is not False},
-        version="2.11",
-    ),
-    _get(
-        "volumes_get_server_volumes",
-        _ONE.replace("server}", "server_id}") + "/os-volume_attachments",
-        {"server_id": str},
-        "volumeAttachments",
-        "A server's volumes.",
-    ),
-    Row(
-        "nova.volumes_create_server_volume",
-        "POST",
-        "/servers/{server_id}/os-volume_attachments",
-        {"server_id": str, "volume_id": str, "device": Text},
-        "volumeAttachment",
-        "Attaches a volume to a server.",
-        body=lambda inputs: {
-            "volumeAttachment": {"volumeId": inputs["volume_id"], **given(inputs, "device")}
-        },
-    ),
-    _delete(
-        "volumes_delete_server_volume",
-        "/servers/{server_id}/os-volume_attachments/{volume_id}",
-        {"server_id": str, "volume_id": str},
-        "Detaches a volume from a server.",
-    ),
-)
-
-ACTIONS: tuple[Action, ...] = made("compute", (*_SERVERS, *_OTHERS))
+ACTIONS: tuple[Action, ...] = made("compute", _SERVERS)

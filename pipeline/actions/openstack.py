@@ -46,7 +46,7 @@ class Row:
 
     ``path`` holds inputs in braces. ``query`` and ``body``, and where need be ``path`` and ``version``, are
     made of the inputs; ``answer`` names the field of the answer that is the result, "" is the whole of it,
-    None is no result.
+    None is no result. ``reads``: nothing changes, although the method is none that reads.
     """
 
     name: str
@@ -59,6 +59,7 @@ class Row:
     query: Build | None = None
     version: str | Build | None = None
     content_type: str | None = None
+    reads: bool = False
 
 
 def made(service: str, rows: tuple[Row, ...]) -> tuple[Action, ...]:
@@ -142,7 +143,7 @@ def _made(service: str, row: Row) -> Action:
         return content if row.answer == "" else _field(content, row.answer)
 
     takes = {name: (hint, None if _may_be_none(hint) else REQUIRED) for name, hint in row.takes.items()}
-    effect: Effect = "reads" if row.method in ("GET", "HEAD") else "changes"
+    effect: Effect = "reads" if row.reads or row.method in ("GET", "HEAD") else "changes"
     return tabled(row.name, effect, row.summary, {**takes, "cloud": (str | None, None)}, perform)
 
 

@@ -37,7 +37,8 @@ FAMILIES: Mapping[str, tuple[str, ...]] = {
     "std": ("std", "javascript", "mail", "ssh", "command"),
     "kafka": ("produce",),
     "kubernetes": ("kube",),
-    **{name: (name,) for name in ("nova", "neutron", "cinder", "glance")},
+    "nova": ("nova", "nova_hosts"),
+    **{name: (name,) for name in ("neutron", "cinder", "glance")},
 }
 
 

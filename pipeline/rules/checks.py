@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from typing import Any, Literal
 
 from ..document import Step
 from .clause import REGEX, attributes
@@ -76,19 +77,28 @@ def _check_action(notes: Notes, template: Template, action: Action, found: list[
     if kind == RAISE and action.causing is not None:
         _end(notes, template, action, "causing_alarm", action.causing, needed)
     if kind == RAISE and not action.name:
-        notes.add("10104", "raise_alarm needs an `alarm_name`", *action.place)
+        code = "10104" if template.version == 3 else "125"
+        notes.add(code, "raise_alarm needs an `alarm_name`", *action.place)
     if kind == RAISE and not action.severity:
         notes.add("126", "raise_alarm needs a `severity`", *action.place)
     if kind == SET_STATE and not action.state:
         notes.add("128", "set_state needs a `state`", *action.place)
-    if kind == WORKFLOW and not action.workflow:
-        notes.add("10105", "execute_mistral needs a `workflow`", *action.place)
+    if kind == WORKFLOW and action.workflow in (None, ""):
+        code = "10105" if template.version == 3 else "133"
+        notes.add(code, "execute_mistral needs a `workflow`", *action.place)
     if kind == WORKFLOW and action.input is not None and not isinstance(action.input, dict):
         notes.add("137", "`input` is a mapping of the workflow's inputs", *action.place, "input")
     words = {"alarm_name": action.name, "severity": action.severity, "state": action.state}
     for field, value in {**words, "workflow": action.workflow}.items():
-        if value and not isinstance(value, str | GetAttr):
+        if value is not None and not isinstance(value, str | GetAttr):
             notes.add("4", f"`{field}` is a word or get_attr(ENTITY, PROPERTY)", *action.place, field)
+    for text in texts(action):
+        if "get_attr" in text:
+            level: Literal["error", "warning"] = "error" if template.version == 3 else "warning"
+            message = f"{text!r} is taken as it stands; a function is written get_attr(ENTITY, PROPERTY)"
+            notes.add("138", message, *action.place, level=level)
+    if template.version == 1 and attributes(action):
+        notes.add("137", "get_attr needs version 2 or 3", *action.place)
     for attr in attributes(action):
         if attr.entity not in template.entities:
             notes.add("10101", f"get_attr({attr.entity}, {attr.property}): no such entity", *action.place)
@@ -110,10 +120,24 @@ def _check_action(notes: Notes, template: Template, action: Action, found: list[
         )
 
 
+def texts(value: Any) -> Iterator[str]:
+    """Every text among the values of an action."""
+    if isinstance(value, Action):
+        for field in (value.name, value.severity, value.state, value.workflow, value.input):
+            yield from texts(field)
+    elif isinstance(value, str):
+        yield value
+    elif isinstance(value, dict | list):
+        for child in value.values() if isinstance(value, dict) else value:
+            yield from texts(child)
+
+
 def _end(
     notes: Notes, template: Template, action: Action, field: str, name: object, needed: list[tuple[str, str]]
 ) -> None:
-    missing, unknown = _ENDS[field] if template.version == 3 else ("124", "3")
+    missing, unknown = (
+        _ENDS[field] if template.version == 3 else ("130" if action.kind == CAUSE else "124", "3")
+    )
     if not isinstance(name, str) or not name:
         notes.add(missing, f"{action.kind} needs a `{field}`", *action.place)
     elif name not in template.entities:

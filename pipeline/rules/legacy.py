@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
@@ -13,6 +14,7 @@ from .notes import Notes
 from .template import CAUSE, MARK_DOWN, RAISE, SET_STATE, WORKFLOW, Action, Relation, Scenario, Template
 from .version3 import action as flat
 
+_ID = re.compile(r"_*[a-zA-Z]")
 _KINDS = (RAISE, SET_STATE, CAUSE, MARK_DOWN, WORKFLOW, "execute_workflow")
 
 
@@ -41,7 +43,11 @@ def read_template(
     scenarios: list[Scenario] = []
     listed = value.get("scenarios")
     if not isinstance(listed, list) or not listed:
-        notes.add("80", "`scenarios` is a list of `scenario: {condition, actions}`", "scenarios")
+        notes.add(
+            "81" if listed == [] else "80",
+            "`scenarios` is a list of `scenario: {condition, actions}`",
+            "scenarios",
+        )
         listed = []
     for index, item in enumerate(listed):
         scenario = _scenario(notes, template, item, index)
@@ -61,7 +67,7 @@ def _includes(notes: Notes, value: Any) -> tuple[str, ...]:
     for index, item in enumerate(value):
         name = item.get("name") if isinstance(item, dict) else None
         if not isinstance(name, str) or not name:
-            notes.add("141", "each of `includes` is `name: NAME` of a definition template", "includes", index)
+            notes.add("4", "each of `includes` is `name: NAME` of a definition template", "includes", index)
         else:
             names.append(name)
     return tuple(names)
@@ -75,9 +81,10 @@ def _definitions(
 ) -> None:
     own: set[str] = set()
     listed = value.get("entities")
-    if not isinstance(listed, list):
+    if not isinstance(listed, list) or not listed:
         if not entities:
-            notes.add("20", "`definitions.entities` is a list of `entity: {...}`", "definitions", "entities")
+            code = "43" if listed == [] else "20"
+            notes.add(code, "`definitions.entities` is a list of `entity: {...}`", "definitions", "entities")
         listed = []
     for index, item in enumerate(listed):
         place: tuple[Step, ...] = ("definitions", "entities", index)
@@ -89,6 +96,10 @@ def _definitions(
         if not isinstance(name, str) or not name:
             notes.add("41", "an entity needs a `template_id`", *place)
             continue
+        if not _ID.match(name):
+            notes.add(
+                "1", f"template_id {name!r}: a name begins with a letter, after any number of _", *place
+            )
         if "category" not in entity and "vitrage_category" not in entity:
             notes.add("42", f"entity {name} needs a `category`: RESOURCE or ALARM", *place)
         if not all(isinstance(text, str) for text in entity.values()):
@@ -160,17 +171,18 @@ def _actions(
 ) -> list[Action]:
     actions: list[Action] = []
     if not isinstance(listed, list) or not listed:
-        notes.add("84", "a scenario needs a list of `actions`", *scenario)
+        notes.add("121" if listed == [] else "84", "a scenario needs a list of `actions`", *scenario)
         return actions
     for index, item in enumerate(listed):
         place: tuple[Step, ...] = (*scenario, "actions", index, "action")
         body = item.get("action") if isinstance(item, dict) else None
         if not isinstance(body, dict):
-            notes.add("120", "each of `actions` is `action: {action_type, ...}`", *place)
+            notes.add("121", "each of `actions` is `action: {action_type, ...}`", *place)
             continue
         kind = body.get("action_type")
         if kind not in _KINDS:
-            notes.add("121", f"action_type {kind!r} is not known; there are " + ", ".join(_KINDS), *place)
+            code = "123" if kind is None else "120"
+            notes.add(code, f"action_type {kind!r} is not known; there are " + ", ".join(_KINDS), *place)
             continue
         actions.append(
             _action(notes, template, WORKFLOW if kind == "execute_workflow" else str(kind), body, place)

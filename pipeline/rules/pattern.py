@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from .condition import Expression, Link, Literal, clauses
+from .condition import Expression, Link, Literal, Name, clauses
 from .template import Relation, Template
 
 Wants = tuple[tuple[str, str], ...]
+DISCONNECTED = "disconnected"
 
 
 class PatternError(ValueError):
@@ -52,17 +53,32 @@ class Pattern:
 def patterns(template: Template, condition: Expression) -> list[Pattern]:
     """The patterns of a condition. Raises ``PatternError`` or ``ConditionError``."""
     literals = clauses(condition)
+    for clause in literals:
+        for literal in clause:
+            if not literal.positive and isinstance(_link(template, literal), str):
+                _refuse_not(literal)
     if not any(literal.positive for clause in literals for literal in clause):
         raise PatternError("134", "a condition needs something that is there, not only NOT")
-    found = [pattern for clause in literals if (pattern := _pattern(template, clause)) is not None]
+    _check_common(template, literals)
+    found: list[Pattern] = []
+    dead: PatternError | None = None
+    for clause in literals:
+        try:
+            pattern = _pattern(template, clause)
+        except PatternError as error:
+            # An alternative that nothing joins never holds; the others may.
+            if error.code != DISCONNECTED:
+                raise
+            dead = dead or error
+            continue
+        if pattern is not None:
+            found.append(pattern)
+    if not found and dead is not None:
+        raise dead
     if not found:
         raise PatternError(
             "contradiction", "the condition asks for a relationship and for its absence: it never holds"
         )
-    if len(found) > 1:
-        common = set(found[0].ids).intersection(*(pattern.ids for pattern in found[1:]))
-        if not common:
-            raise PatternError("135", "the alternatives of OR need at least one entity in common")
     return list(dict.fromkeys(found))
 
 
@@ -87,12 +103,29 @@ def _pattern(template: Template, clause: tuple[Literal, ...]) -> Pattern | None:
     absences = []
     for link in absent:
         if isinstance(link, str):
-            raise PatternError(
-                "86", f"NOT {link}: NOT stands before a relationship, such as NOT alarm [on] {link}"
-            )
+            raise PatternError("86", f"NOT {link}: NOT stands before a relationship")
         absences.append(_absence(template, ids, link))
     wants = tuple(tuple(sorted(template.entities[name].items())) for name in ids)
     return Pattern(tuple(ids), wants, edges, tuple(absences))
+
+
+def _refuse_not(literal: Literal) -> None:
+    name = literal.term.name if isinstance(literal.term, Name) else str(literal.term)
+    raise PatternError("86", f"NOT {name}: NOT stands before a relationship, such as NOT alarm [on] {name}")
+
+
+def _check_common(template: Template, literals: list[tuple[Literal, ...]]) -> None:
+    """Alternatives need an entity in common: what the actions are about."""
+    common: set[str] | None = None
+    for clause in literals:
+        there: set[str] = set()
+        for literal in clause:
+            if literal.positive:
+                link = _link(template, literal)
+                there |= {link} if isinstance(link, str) else {link.source, link.target}
+        common = there if common is None else common & there
+    if len(literals) > 1 and not common:
+        raise PatternError("135", "the alternatives of OR need at least one entity in common")
 
 
 def _link(template: Template, literal: Literal) -> str | Relation:

@@ -40,7 +40,8 @@ def parse(
     notes = Notes(document)
     value = document.value
     if not isinstance(value, dict) or not is_template(value):
-        notes.add("4", "a template has `scenarios`, `equivalences` or `definitions`")
+        code = "80" if isinstance(value, dict) and "metadata" in value else "4"
+        notes.add(code, "a template has `scenarios`, `equivalences` or `definitions`")
         raise InvalidDocument(list(notes.findings))
     metadata = value.get("metadata")
     first = isinstance(metadata, dict) and metadata.get("version", "1") == "1"
@@ -98,7 +99,7 @@ def _metadata(notes: Notes, value: dict[str, Any], kind: Kind) -> tuple[str, int
     declared = metadata.get("type")
     if declared is not None and declared not in _KINDS:
         notes.add(
-            "64",
+            "65",
             f"type {declared!r} is not known; write standard, definition or equivalence",
             "metadata",
             "type",
@@ -106,7 +107,7 @@ def _metadata(notes: Notes, value: dict[str, Any], kind: Kind) -> tuple[str, int
     elif declared is not None and declared != kind:
         notes.add("64", f"type is {declared!r}, but the content is that of {kind}", "metadata", "type")
     elif declared is None and version == "2":
-        notes.add("65", "version 2 usually says `type` in `metadata`", "metadata", level="warning")
+        notes.add("64", "version 2 usually says `type` in `metadata`", "metadata", level="warning")
     return name, int(version)
 
 

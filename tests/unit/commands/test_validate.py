@@ -76,7 +76,7 @@ def test_kinds_follow_from_content(check: Any) -> None:
         ("a [on] h AND d", "disconnected"),
         ("a [on] nobody", "10200"),
         ("NOT a [on] h", "134"),
-        ("NOT a", "134"),
+        ("NOT a", "86"),
         ("h AND NOT a", "86"),
         ("a [on", "85"),
         ("a", "absent-target"),

@@ -135,7 +135,7 @@ def test_version_three_reads_every_action() -> None:
         ("  name: host_high_cpu\n", "", "60"),
         ("metadata:\n  name: host_high_cpu\n  version: 2\n", "", "62"),
         ("version: 2", "version: 4", "63"),
-        ("version: 2", "version: 2\n  type: nonsense", "64"),
+        ("version: 2", "version: 2\n  type: nonsense", "65"),
         ("version: 2", "version: 2\n  type: equivalence", "64"),
         ("category: ALARM, type: nagios", "type: nagios", "42"),
         ("category: ALARM, type: nagios", "category: THING, type: nagios", "45"),
@@ -167,8 +167,11 @@ def test_version_three_reads_every_action() -> None:
             "condition: alarm_on_host or slow_on_instance\n",
             "135",
         ),
-        ("action_type: raise_alarm", "action_type: dance", "121"),
-        ("alarm_name: slow, severity: WARNING", "severity: WARNING", "10104"),
+        ("action_type: raise_alarm", "action_type: dance", "120"),
+        ("action_type: raise_alarm", "other: x", "123"),
+        (", template_id: alarm}", ", template_id: '123'}", "1"),
+        (", template_id: alarm}", ", template_id: _}", "1"),
+        ("alarm_name: slow, severity: WARNING", "severity: WARNING", "125"),
         ("alarm_name: slow, severity: WARNING", "alarm_name: slow", "126"),
         ("properties: {state: SUBOPTIMAL}", "properties: {}", "128"),
         (
@@ -176,10 +179,11 @@ def test_version_three_reads_every_action() -> None:
             "action_target: {source: alarm, target: host}",
             "132",
         ),
-        ("action_target: {source: alarm, target: slow}", "action_target: {target: slow}", "124"),
+        ("action_target: {source: alarm, target: slow}", "action_target: {target: slow}", "130"),
+        ("action_target: {target: host}", "action_target: {}", "124"),
         ("action_target: {target: host}", "action_target: {target: nobody}", "3"),
         ("{workflow: evacuate, input:", "{workflow: evacuate, other: x, input:", "136"),
-        ("{workflow: evacuate, input:", "{input:", "10105"),
+        ("{workflow: evacuate, input:", "{input:", "133"),
         ("get_attr(instance, id)", "get_attr(nobody, id)", "10101"),
         ("name: CPU load", "name: get_param(nobody)", "161"),
         ("name: CPU load", "name: get_param()", "162"),
@@ -205,6 +209,17 @@ def test_what_version_two_refuses(old: str, new: str, code: str) -> None:
 def test_conditions_that_version_two_accepts(condition: str) -> None:
     text = legacy(2).replace("alarm_on_host and host_contains_instance\n", f"{condition}\n", 1)
     assert codes(text) == set()
+
+
+def test_functions_need_version_two() -> None:
+    assert "137" in codes(legacy(1).replace("vm: instance-1", "vm: 'get_attr(instance, id)'"))
+
+
+def test_a_function_that_is_none_is_a_warning_in_version_two() -> None:
+    _, findings = parse(legacy(2).replace("get_attr(instance, id)", "get_attr(instance id"))
+    assert [(finding.code, finding.level) for finding in findings if finding.code != "64"] == [
+        ("138", "warning")
+    ]
 
 
 def test_parameters_need_version_two() -> None:
@@ -246,6 +261,12 @@ def test_parameters_need_version_two() -> None:
         ("default: CPU load", "other: x", "163"),
         ("get_param(alarm_name)", "get_param(alarm)", "161"),
         ("get_param(alarm_name)", "get_param(", "162"),
+        ("get_attr(instance, id)", "get_attr(", "138"),
+        ("execute_workflow: {workflow: evacuate}", "execute_workflow: {workflow: {}}", "4"),
+        ("alarm [on] host AND host [contains] instance", "NOT host", "86"),
+        ("alarm [on] host AND host [contains] instance", "host OR NOT host [contains] instance", "135"),
+        ("alarm [on] host AND host [contains] instance", "host AND NOT host host [contains] instance", "85"),
+        ("alarm [on] host AND host [contains] instance", "host AND NOT host [host contains] instance", "85"),
     ],
 )
 def test_what_version_three_refuses(old: str, new: str, code: str) -> None:
@@ -260,6 +281,10 @@ def test_what_version_three_refuses(old: str, new: str, code: str) -> None:
         ("alarm [on] host AND host [contains] instance", "alarm[on]host and host[contains]instance"),
         ("alarm [on] host AND host [contains] instance", "host [contains] instance AND (alarm[on]host)"),
         ("  actions:", "  actions: []\n  #"),
+        (
+            "alarm [on] host AND host [contains] instance",
+            "alarm [on] host AND host [contains] instance OR host AND instance",
+        ),
         ("target: instance, state: SUBOPTIMAL", "target: instance, state: 'get_attr(host, state)'"),
         ("alarm_name: slow", "alarm_name: 'disk full (90%)'"),
         ("{description: which, default: CPU load}", "{default: CPU load}"),
@@ -273,7 +298,7 @@ def test_what_version_three_accepts(old: str, new: str) -> None:
 
 def test_no_scenarios_are_no_fault_in_version_three() -> None:
     assert codes(THREE.partition("scenarios:")[0] + "scenarios: []\n") == set()
-    assert "80" in codes(legacy().partition("scenarios:")[0] + "scenarios: []\n")
+    assert "81" in codes(legacy().partition("scenarios:")[0] + "scenarios: []\n")
 
 
 def test_names_are_only_names() -> None:

@@ -4,8 +4,21 @@ from __future__ import annotations
 
 from typing import Any
 
-from . import around, calls, executions, held, items, tasks, transitions
-from .records import CANCELLED, CHUNK, ENDED, ERROR, IDLE, PAUSED, RUNNING, SKIPPED, SUCCESS, Chunk, Task
+from . import around, calls, executions, held, items, tasks, transitions, undo
+from .records import (
+    CANCELLED,
+    CHUNK,
+    ENDED,
+    ERROR,
+    IDLE,
+    PAUSED,
+    RUNNING,
+    SKIPPED,
+    SUCCESS,
+    UNDOING,
+    Chunk,
+    Task,
+)
 from .step import Step
 from .store import Live
 
@@ -92,10 +105,18 @@ def take_up(step: Step, live: Live) -> None:
 
 
 def cancelling(step: Step, command: dict[str, Any]) -> None:
-    """A CANCEL: ends as CANCELLED, with all under it. Actions that run are not killed."""
+    """A CANCEL: ends as CANCELLED, with all under it, with ``undo`` once what they did is undone.
+
+    Actions that run are not killed. A second one without ``undo`` ends what is being undone.
+    """
     live = known(step, command)
-    if live is not None and live.record.state not in ENDED:
-        executions.finish(step, live, CANCELLED, command.get("message") or None)
+    if live is None or live.record.state in ENDED:
+        return
+    message = command.get("message") or None
+    if command.get("undo") is True:
+        undo.cancel(step, live, message)
+    else:
+        executions.finish(step, live, CANCELLED, message)
 
 
 def stopping(step: Step, command: dict[str, Any]) -> None:
@@ -111,8 +132,10 @@ def stopping(step: Step, command: dict[str, Any]) -> None:
     if state == SUCCESS:
         if live.record.state == RUNNING:
             executions.succeed(step, live, message)
+    elif live.record.state == UNDOING:
+        executions.finish(step, live, ERROR, message, live.record.output)
     else:
-        executions.fail(step, live, message)
+        executions.fail(step, live, message, undoing=command.get("undo") is True)
 
 
 def wanted(live: Live, command: dict[str, Any]) -> Task | None:
@@ -125,7 +148,7 @@ def rerunning(step: Step, command: dict[str, Any]) -> None:
     """A RERUN of a task that failed or was cancelled; the executions above run again too."""
     live = known(step, command)
     task = wanted(live, command) if live is not None else None
-    if live is None or task is None or task.state not in (ERROR, CANCELLED):
+    if live is None or task is None or task.state not in (ERROR, CANCELLED) or is_undone(step, live):
         return
     merge_env(step, live, command.get("env"))
     revive(step, live)
@@ -140,6 +163,15 @@ def rerunning(step: Step, command: dict[str, Any]) -> None:
     task.passed = []
     step.change_task(live, task, IDLE, None)
     tasks.run(step, live, task)
+
+
+def is_undone(step: Step, live: Live | None) -> bool:
+    """Whether an execution, or one above it, was undone: there is nothing left to take it up from."""
+    while live is not None:
+        if live.record.undo is not None:
+            return True
+        live = step.store.lives.get(live.record.parent)
+    return False
 
 
 def fresh(task: Task) -> None:
@@ -216,7 +248,7 @@ def skipping(step: Step, command: dict[str, Any]) -> None:
     """A SKIP of a task that failed: goes on as if it had ended as SKIPPED."""
     live = known(step, command)
     task = wanted(live, command) if live is not None else None
-    if live is None or task is None or task.state != ERROR:
+    if live is None or task is None or task.state != ERROR or is_undone(step, live):
         return
     revive(step, live)
     step.touch(task)

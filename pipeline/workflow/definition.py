@@ -10,7 +10,7 @@ from typing import Any
 from pipeline.document import Document, Finding, read
 from pipeline.errors import InvalidDocument
 
-from . import limits
+from . import compensation, limits
 from .check import Checker, Steps
 from .model import COMMANDS, ActionDefinition, Content, Parameter, TaskDefinition, WorkflowDefinition
 from .tasks_language import defaults, task, with_defaults
@@ -155,13 +155,14 @@ def _workflow(checker: Checker, name: str, value: Any, steps: Steps, book: str |
         str(key): with_defaults(task(checker, str(key), item, (*steps, "tasks", key), reverse), given)
         for key, item in written.items()
     }
+    undoing = compensation.read(checker, tasks, (*steps, "tasks"))
     inbound = _inbound(tasks, reverse)
-    _links(checker, tasks, inbound, steps, reverse)
+    _links(checker, tasks, inbound, steps, reverse, frozenset(undoing.values()))
     joins = any(each.join is not None for each in tasks.values())
     targets: dict[str, tuple[str, ...]] = {
         source: tuple(target for target, sources in inbound.items() if source in sources) for source in tasks
     }
-    starts = sum(not sources for sources in inbound.values())
+    starts = sum(not sources for name, sources in inbound.items() if name not in undoing.values())
     wide = any(sum(len(clause.transitions) for clause in each.clauses) > 1 for each in tasks.values())
     lists = bool(LISTING.search(str(body)))
     rounds = any(isinstance(each.join, int) for each in tasks.values())
@@ -180,7 +181,8 @@ def _workflow(checker: Checker, name: str, value: Any, steps: Steps, book: str |
         joins=joins,
         branching=joins or reverse or starts > 1 or wide,
         lists=lists,
-        forgets=not lists and not rounds and not reverse,
+        forgets=not lists and not rounds and not reverse and not undoing,
+        undo=undoing,
         limits=limits.read(checker, body.get("limits"), (*steps, "limits")),
         description=str(body.get("description", "")),
         tags=tuple(body["tags"]) if isinstance(body.get("tags"), list) else (),
@@ -235,6 +237,7 @@ def _links(
     inbound: dict[str, tuple[str, ...]],
     steps: Steps,
     reverse: bool,
+    apart: frozenset[str],
 ) -> None:
     """Every link leads somewhere, joins can be reached, and there is a beginning."""
     for name, each in tasks.items():
@@ -260,6 +263,6 @@ def _links(
             where = f"[task={name}, join={each.join}, inbound={arriving}]"
             message = f"Not enough inbound tasks for task with 'join' {where}"
             checker.note("workflow-join", message, here)
-    if tasks and not reverse and all(inbound.values()):
+    if tasks and not reverse and all(sources for name, sources in inbound.items() if name not in apart):
         message = "Failed to find start tasks in direct workflow."
         checker.note("workflow-start", message, (*steps, "tasks"))

@@ -7,13 +7,25 @@ from typing import Any
 from pipeline.errors import ExpressionError
 from pipeline.events import DEFAULT_DOMAIN
 
-from . import held, reverse, subworkflows, tasks
+from . import held, reverse, subworkflows, tasks, undo
 from .branches import Branch, meet
 from .expressions import evaluate
 from .facts import branch, scope
 from .forgetting import forget
 from .model import WorkflowDefinition
-from .records import CANCELLED, ENDED, ERROR, IDLE, PAUSED, RUNNING, SUCCESS, WAITING, Execution, Task
+from .records import (
+    CANCELLED,
+    ENDED,
+    ERROR,
+    IDLE,
+    PAUSED,
+    RUNNING,
+    SUCCESS,
+    UNDOING,
+    WAITING,
+    Execution,
+    Task,
+)
 from .step import LARGE, Step
 from .store import UNKNOWN, Live
 
@@ -201,15 +213,18 @@ def succeed(step: Step, live: Live, message: Any) -> None:
     finish(step, live, SUCCESS, message, output)
 
 
-def fail(step: Step, live: Live, message: Any) -> None:
-    """Ends the execution as ERROR with its ``output-on-error``, or all its variables."""
-    finish(
-        step,
-        live,
-        ERROR,
-        None if message is None else str(message)[:LONGEST_INFO],
-        failed_output(step, live, message),
-    )
+def fail(step: Step, live: Live, message: Any, undoing: bool = True) -> None:
+    """Ends the execution as ERROR with its ``output-on-error``, or all its variables.
+
+    What tasks did that name their undo is undone before.
+    """
+    if live.record.state == UNDOING:
+        step.later(undo.go_on, live)
+        return
+    info = None if message is None else str(message)[:LONGEST_INFO]
+    output = failed_output(step, live, message)
+    if not undoing or not undo.begin(step, live, ERROR, info, output):
+        finish(step, live, ERROR, info, output)
 
 
 def failed_output(step: Step, live: Live, message: Any) -> dict[str, Any]:
@@ -235,7 +250,7 @@ def final(live: Live) -> Branch:
     return meet(branch(task, live.definition.branching) for task in ends)
 
 
-def finish(step: Step, live: Live, state: str, info: Any, output: Any = None) -> None:
+def finish(step: Step, live: Live, state: str, info: Any, output: Any = None, **more: Any) -> None:
     """The execution ends; what has not begun ends with it, what runs runs on."""
     record = step.execution(live)
     if record.state in ENDED:
@@ -244,7 +259,7 @@ def finish(step: Step, live: Live, state: str, info: Any, output: Any = None) ->
     record.output = output
     record.backlog = []
     held.leave(step, live)
-    step.execution_state(live, state, info, output=output)
+    step.execution_state(live, state, info, output=output, **more)
     for task in list(live.tasks.values()) if live.open else ():
         if task.state in tasks.WAITS:
             tasks.drop(step, live, task, ENDED_FIRST)
@@ -257,4 +272,6 @@ def finish(step: Step, live: Live, state: str, info: Any, output: Any = None) ->
         task_above = parent.tasks.get(record.parent_task)
         if task_above is not None:
             step.later(subworkflows.returned, parent, task_above, record.id, record.index, state, output)
+        if parent.record.state == UNDOING:
+            step.later(undo.go_on, parent)
     step.later(forget, live, True)

@@ -44,7 +44,6 @@ class Undo(msgspec.Struct, frozen=True, omit_defaults=True):
 
     state: str
     info: str | None = None
-    output: Any = None
     now: str = ""
     done: list[str] = []
 

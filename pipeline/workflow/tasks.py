@@ -7,12 +7,12 @@ from typing import Any
 from pipeline.errors import ExpressionError
 from pipeline.ids import identify
 
-from . import around, calls, executions, joins, reverse, transitions
+from . import around, calls, executions, joins, reverse, transitions, undo
 from .branches import Branch
 from .expressions import evaluate
 from .facts import result, scope
 from .forgetting import forget, let_go_below
-from .records import CANCELLED, DELAYED, ENDED, ERROR, IDLE, RUNNING, SUCCESS, WAITING, Task
+from .records import CANCELLED, DELAYED, ENDED, ERROR, IDLE, RUNNING, SUCCESS, UNDOING, WAITING, Task
 from .step import LARGE, Step
 from .store import Live
 
@@ -135,6 +135,8 @@ def end(step: Step, live: Live, task: Task, was: str) -> None:
     tell_end(step, live, task, was)
     if task.processed:
         after_end(step, live, task, follows)
+    elif record.state == UNDOING:
+        step.later(undo.go_on, live)
     elif record.state in ENDED:
         forget(step, live)
 

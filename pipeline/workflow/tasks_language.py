@@ -17,7 +17,7 @@ from .policies import over, policies
 CLAUSES = ("on-success", "on-error", "on-complete", "on-skip")
 COMMON = POLICY_KEYS | {
     "name", "version", "description", "tags", "action", "workflow", "input", "with-items",
-    "publish", "publish-on-error", "publish-on-skip", "keep-result", "safe-rerun", "target",
+    "publish", "publish-on-error", "publish-on-skip", "keep-result", "safe-rerun", "target", "compensate",
 }  # fmt: skip
 DIRECT = COMMON | {"join", *CLAUSES}
 REVERSE = COMMON | {"requires"}

@@ -29,7 +29,13 @@ def test_it_waits_for_a_role_and_tells_who_decided(play):
     ran = asked(play, "role: operator", "{at: 3, approve: {as: operator, comment: fine}}")
     assert (ran.state, ran.tasks) == ("SUCCESS", {"ask": "SUCCESS", "act": "SUCCESS"})
     result = ran.task("ask")["published"]["r"]
-    decision = {"role": "operator", "approved": True, "by": None, "at": "2000-01-01T00:00:03.000000Z", "comment": "fine"}
+    decision = {
+        "role": "operator",
+        "approved": True,
+        "by": None,
+        "at": "2000-01-01T00:00:03.000000Z",
+        "comment": "fine",
+    }
     assert result == {"approved": True, "how": "decided", "decisions": [decision]}
     assert ran.told("APPROVAL", "ask") == ["APPROVED"]
 
@@ -96,7 +102,11 @@ def test_wrong_inputs_fail_the_execution(play, given, message):
 
 
 def test_a_script_may_answer(play):
-    ran = asked(play, "role: a", script="{actions: [{action: std.approval, answers: [{result: {approved: true}, delay: 5}]}]}")
+    ran = asked(
+        play,
+        "role: a",
+        script="{actions: [{action: std.approval, answers: [{result: {approved: true}, delay: 5}]}]}",
+    )
     assert (ran.state, ran.task("ask")["published"]) == ("SUCCESS", {"r": {"approved": True}})
     ran = asked(play, "role: a", script="{actions: [{action: std.approval, answers: [{error: 'no'}]}]}")
     assert (ran.state, ran.task("ask")["state_info"]) == ("ERROR", "no")

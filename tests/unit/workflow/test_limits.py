@@ -68,7 +68,10 @@ def test_what_is_over_the_number_at_a_time_is_held_and_goes_on_when_a_place_is_f
         ["HELD", "RUNNING", "SUCCESS"],
     ]
     held, running, _ = stage.steps("e2")
-    assert (held["limit"], held["state_info"]) == ("concurrent", "Held by the limit 'concurrent': 2 of at most 2 run")
+    assert (held["limit"], held["state_info"]) == (
+        "concurrent",
+        "Held by the limit 'concurrent': 2 of at most 2 run",
+    )
     # The first ends ten seconds after its start, and the first that waits takes its place.
     assert running["time"] == "2000-01-01T00:00:10.000000Z"
     assert stage.steps("e3")[1]["time"] == "2000-01-01T00:00:11.000000Z"
@@ -109,7 +112,9 @@ def test_what_is_held_can_be_released_and_counts_then():
     assert stage.states("c") == ["HELD"]
 
 
-@pytest.mark.parametrize(("word", "state"), [("DROP", "CANCELLED"), ("CANCEL", "CANCELLED"), ("STOP", "ERROR")])
+@pytest.mark.parametrize(
+    ("word", "state"), [("DROP", "CANCELLED"), ("CANCEL", "CANCELLED"), ("STOP", "ERROR")]
+)
 def test_what_is_held_can_be_dropped(word, state):
     stage = Stage("{concurrent: 1}")
     stage.start("a")

@@ -10,7 +10,7 @@ _ABSENT: Any = object()
 class Undo:
     """The changes of one step, newest last.
 
-    All state below a shard is changed through these three methods only, so that
+    All state below a shard is changed through these methods only, so that
     ``rollback`` after any exception leaves it as it was before the step.
     """
 
@@ -38,6 +38,10 @@ class Undo:
         old = mapping.pop(key, _ABSENT)
         if old is not _ABSENT:
             self.log.append((mapping.__setitem__, key, old))
+
+    def call(self, action: Any, *arguments: Any) -> None:
+        """Something was done that ``action(*arguments)`` takes back."""
+        self.log.append((action, *arguments))
 
     def rollback(self) -> None:
         """Takes back every change since the start, newest first."""

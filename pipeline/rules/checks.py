@@ -8,7 +8,9 @@ from typing import Any, Literal
 from ..document import Step
 from .clause import REGEX, attributes
 from .condition import ConditionError, Link, names
+from .having import check_having
 from .notes import Notes
+from .parts import check_parts
 from .pattern import Pattern, PatternError, patterns
 from .properties import compiles
 from .template import CAUSE, MARK_DOWN, RAISE, SET_STATE, WORKFLOW, Action, GetAttr, Scenario, Template
@@ -37,11 +39,13 @@ def check_scenario(notes: Notes, template: Template, scenario: Scenario) -> None
         code = "10200" if template.version == 3 else "3"
         notes.add(code, f"{name!r} in the condition is no entity of this template", *at)
     found: list[Pattern] = []
-    if not unknown:
+    if check_having(notes, template, scenario.having, (*scenario.place, "having")) and not unknown:
         try:
-            found = patterns(template, scenario.condition)
+            found = patterns(template, scenario.condition, scenario.having)
+            check_parts(scenario, found)
         except PatternError as error:
-            notes.add(error.code, str(error), *at)
+            key = error.code if error.code == "having" else "condition"
+            notes.add(error.code, str(error), *scenario.place, key)
         except ConditionError as error:
             notes.add("85", str(error), *at)
     for action in scenario.actions:

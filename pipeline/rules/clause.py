@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 from ..graph.values import Values
 from ..graph.vertex import Vertex, linked
-from .pattern import Pattern, Wants
+from .pattern import Absence, Pattern, Wants
 from .properties import Test, canonical, equals, matches
 from .template import GetAttr, Scenario
 
 if TYPE_CHECKING:
     from .facts import Support
     from .rule import Rule
+    from .waiting import Group, Guard, Hold
 
 REGEX = ".regex"
 
@@ -50,9 +51,15 @@ class Clause:
         "absences",
         "action_reads",
         "actions",
+        "counted",
         "dead",
         "edges",
         "entries",
+        "feeds",
+        "group",
+        "guards",
+        "held",
+        "hold",
         "index",
         "level",
         "matches",
@@ -60,9 +67,12 @@ class Clause:
         "products",
         "reader",
         "reads",
+        "rest",
         "rule",
         "scenario",
+        "tallies",
         "tests",
+        "timed",
         "types",
     )
 
@@ -79,12 +89,32 @@ class Clause:
         self.entries: Any = None
         self.products: Any = None
         self.reader: bool | None = None
+        # What a scenario that speaks of time adds (``parts.py``): how long matches must hold, which
+        # windows and other clauses they wait for, and what they count for.
+        self.timed = False
+        self.hold = 0
+        self.held: dict[tuple[Vertex, ...], Hold] = {}
+        self.guards: tuple[Guard, ...] = ()
+        self.feeds: tuple[tuple[Clause, int], ...] = ()
+        self.group: Group | None = None
+        self.counted = -1
+        self.rest: tuple[int, ...] = ()
         self.matches: dict[tuple[Vertex, ...], Match] = {}
         self.tests = tuple(tests(wants, values) for wants in pattern.wants)
         self.types = tuple(wanted(wants, "type") for wants in pattern.wants)
         self.edges = tuple((edge.source, edge.label, edge.target) for edge in pattern.edges)
         self.absences = tuple(
             (absence.bound, absence.label, absence.outgoing, absence.other, tests(absence.wants, values))
+            for absence in pattern.absences
+        )
+        self.tallies = tuple(
+            None
+            if absence.tally is None
+            else (
+                absence.tally.least,
+                absence.tally.most,
+                None if absence.tally.are is None else tests(absence.tally.are, values),
+            )
             for absence in pattern.absences
         )
         numbers = {name: number for number, name in enumerate(pattern.ids)}
@@ -120,14 +150,18 @@ class Clause:
         for source, label, target in self.edges:
             if linked(bind[source], label, bind[target]) is None:
                 return False
-        return not self.absences or self.absent(bind)
+        return not (self.absences or self.guards) or self.absent(bind)
 
     def absent(self, bind: tuple[Vertex, ...]) -> bool:
-        """Whether all that must not be there is not."""
-        for bound, label, outgoing, other, wanted in self.absences:
+        """Whether all that must not be there is not, and of the rest as many as there must be."""
+        for (bound, label, outgoing, other, wanted), tally in zip(self.absences, self.tallies, strict=True):
             vertex = bind[bound]
             adjacency = vertex.out if outgoing else vertex.into
             ends = None if adjacency is None else adjacency.get(label)
+            if tally is not None:
+                if not counted(ends or (), wanted, *tally):
+                    return False
+                continue
             if not ends:
                 continue
             if other >= 0:
@@ -137,7 +171,29 @@ class Clause:
             for end in ends:
                 if end.live and end not in bind and all(test(end) for test in wanted):
                     return False
-        return True
+        return all(guard.holds(bind) for guard in self.guards) if self.guards else True
+
+
+def counted(
+    ends: Iterable[Vertex],
+    wanted: tuple[Test, ...],
+    least: int,
+    most: int | None,
+    are: tuple[Test, ...] | None,
+) -> bool:
+    """Whether as many of ``ends`` fit ``wanted`` as there must be, and all of these fit ``are``."""
+    number = 0
+    for end in ends:
+        if not end.live or not all(test(end) for test in wanted):
+            continue
+        if are is not None and not all(test(end) for test in are):
+            return False
+        number += 1
+        if most is not None and number > most:
+            return False
+        if most is None and are is None and number >= least:
+            return True
+    return number >= least
 
 
 def tests(wants: Wants, values: Callable[[], Values]) -> tuple[Test, ...]:
@@ -155,6 +211,14 @@ def tests(wants: Wants, values: Callable[[], Values]) -> tuple[Test, ...]:
 def read(wants: Wants) -> frozenset[str]:
     """The properties that ``wants`` read, in their short forms."""
     return frozenset(canonical(name[: -len(REGEX)] if name.endswith(REGEX) else name) for name, _ in wants)
+
+
+def reads_of(absence: Absence) -> frozenset[str]:
+    """The properties that an absence reads of what stands, or does not, at its free end."""
+    found = read(absence.wants)
+    if absence.tally is not None and absence.tally.are is not None:
+        found |= read(absence.tally.are)
+    return found
 
 
 def wanted(wants: Wants, name: str) -> str | None:

@@ -25,6 +25,7 @@ from .index import Index
 from .pattern import Wants
 from .properties import STATES
 from .search import Search
+from .waiting import Waiting
 
 MAX_ROUNDS = 10_000
 
@@ -41,7 +42,7 @@ class RuleFailed(FaultlineError):
 class Engine:
     """The evaluation of one partition's rules over its graphs."""
 
-    __slots__ = ("clauses", "facts", "index", "levels", "search", "values")
+    __slots__ = ("clauses", "facts", "index", "levels", "search", "values", "waiting")
 
     def __init__(self) -> None:
         self.clauses: tuple[Clause, ...] = ()
@@ -50,6 +51,7 @@ class Engine:
         self.facts: dict[Graph, Facts] = {}
         self.search = Search()
         self.values = Values()
+        self.waiting = Waiting()
 
     def current_values(self) -> Values:
         return self.values
@@ -64,6 +66,16 @@ class Engine:
     def run(self, step: Step, agenda: Agenda, before: dict[Fact, tuple[Any, ...]]) -> None:
         """Evaluates what the step's changes concern; ``before`` takes each touched fact's
         snapshot from before the step. Raises ``RuleFailed``."""
+        self.evaluate(step, agenda, before)
+        self.release(step, before)
+
+    def evaluate(self, step: Step, agenda: Agenda, before: dict[Fact, tuple[Any, ...]]) -> None:
+        """``run`` without its end, for a step in which further changes follow. Raises ``RuleFailed``."""
+        waiting = self.waiting
+        if waiting.lapsed:
+            waiting.lapsed.clear()
+        if waiting.came:
+            waiting.came.clear()
         if self.levels:
             self._unsettle(step, agenda, before)
         while True:
@@ -77,6 +89,11 @@ class Engine:
                 self._loop(step, agenda, level, before)
             else:
                 self._once(step, agenda, level, before)
+            if waiting.came:
+                waiting.count(step, agenda)
+
+    def release(self, step: Step, before: dict[Fact, tuple[Any, ...]]) -> None:
+        """Forgets what nothing supports any more."""
         for fact in before:
             if not fact.supports:
                 graph = fact.graph if isinstance(fact, StartFact) else fact.target.graph
@@ -165,7 +182,7 @@ class Engine:
         if clause.matches.get(match.bind) is not match:
             return
         holds = self._guard(clause, lambda: clause.holds(match.bind))
-        if holds and not any(clause.action_reads):
+        if holds and not any(clause.action_reads) and not (clause.hold and self.waiting.ready(match)):
             return
         self._remove(step, match, touched, before)
         if holds:
@@ -202,6 +219,8 @@ class Engine:
                 step.undo.set(vertex, "matches", {match: None})
             else:
                 step.undo.put(vertex.matches, match, None)
+        if clause.timed and not self.waiting.begin(step, match):
+            return
         match.supports = self._guard(clause, lambda: support(step, facts, match, self.current_values))
         for entry in match.supports:
             fact = entry.fact
@@ -218,6 +237,8 @@ class Engine:
             step.undo.drop(vertex.matches, match)
             if not vertex.matches:
                 step.undo.set(vertex, "matches", None)
+        if match.clause.timed:
+            self.waiting.end(step, match)
         for entry in match.supports:
             fact = entry.fact
             if fact not in before:

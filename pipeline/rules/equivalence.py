@@ -25,7 +25,7 @@ def variants(pattern: Pattern, known: Groups) -> list[Pattern]:
         return [pattern]
     choices = [_choices(wants, known) for wants in pattern.wants]
     gaps = [
-        _choices(absence.wants, known) if absence.other < 0 else [absence.wants]
+        _choices(absence.wants, known) if absence.other < 0 and absence.tally is None else [absence.wants]
         for absence in pattern.absences
     ]
     found: list[Pattern] = []

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
-from .clause import Clause, read, wanted
+from .clause import Clause, reads_of, wanted
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +125,7 @@ def _entries(clause: Clause) -> tuple[list[_PlaceEntry], list[_SideEntry]]:
         side = Side(clause, number, True, wanted(target, "type"))
         sides.append((absence.label, wanted(source, "type"), wanted(source, "name"), side))
         if absence.other < 0:
-            gap = Gap(clause, number, read(absence.wants))
+            gap = Gap(clause, number, reads_of(absence))
             places.append((wanted(absence.wants, "type"), wanted(absence.wants, "name"), gap))
     return places, sides
 

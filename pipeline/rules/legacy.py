@@ -10,8 +10,10 @@ from typing import Any
 from ..document import Step
 from .checks import check_regex, check_scenario
 from .condition import ConditionError, parse
+from .having import read_having
 from .notes import Notes
 from .template import CAUSE, MARK_DOWN, RAISE, SET_STATE, WORKFLOW, Action, Relation, Scenario, Template
+from .timing import read_timing
 from .version3 import action as flat
 
 _ID = re.compile(r"_*[a-zA-Z]")
@@ -163,7 +165,9 @@ def _scenario(notes: Notes, template: Template, item: Any, index: int) -> Scenar
     except ConditionError as error:
         notes.add("85", str(error), *place, "condition")
         return None
-    return Scenario(index, condition, text, tuple(actions), place)
+    having = read_having(notes, body.get("having"), (*place, "having"))
+    timing = read_timing(notes, body, place)
+    return Scenario(index, condition, text, tuple(actions), place, having, timing)
 
 
 def _actions(

@@ -14,6 +14,7 @@ from ..graph.vertex import DEDUCED, Vertex
 from ..ids import identify
 from .effects import Facts
 from .facts import AlarmFact, CauseFact, DownFact, Fact, StartFact, Support, winner
+from .waiting import stood
 
 Before = dict[Fact, tuple[Any, ...]]
 # Changes in one record of the journal: about a quarter of a megabyte.
@@ -46,7 +47,7 @@ def outputs(step: Step, of: Callable[[Graph], Facts], before: Before, starts: bo
             changes.append(
                 {"kind": "DOWN", "key": fact.target.key, "down": fact.down, **_because(winner(fact))}
             )
-        elif isinstance(fact, StartFact) and fact.wanted and starts:
+        elif isinstance(fact, StartFact) and fact.wanted and starts and _fresh(fact):
             _start(step, fact, commands, changes)
     _states(step, of, journal)
     parts = [part for domain, changes in journal.items() for part in _journal(step, domain, changes)]
@@ -175,6 +176,11 @@ def _start(step: Step, fact: StartFact, commands: list[Output], changes: list[di
             **_because(support),
         }
     )
+
+
+def _fresh(fact: StartFact) -> bool:
+    """Whether any match that wants it was not there already when its rule came."""
+    return any(not stood(entry.match) for among in fact.supports.values() for entry in among)
 
 
 def _entities(step: Step, journal: dict[str, list[dict[str, Any]]]) -> None:

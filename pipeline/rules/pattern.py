@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from .condition import Expression, Link, Literal, Name, clauses
-from .template import Relation, Template
+from .template import Having, Relation, Template
 
 Wants = tuple[tuple[str, str], ...]
 DISCONNECTED = "disconnected"
@@ -29,15 +29,28 @@ class PatternEdge:
 
 
 @dataclass(frozen=True, slots=True)
+class Tally:
+    """How many ends there must be: from ``least`` to ``most`` (None: any number). With ``are``,
+    each of them must fit that as well."""
+
+    least: int
+    most: int | None
+    are: Wants | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Absence:
     """There is no edge with ``label`` from (``outgoing``) or to the vertex ``bound`` at
-    whose other end stands ``other``, or, if that is -1, anything that fits ``wants``."""
+    whose other end stands ``other``, or, if that is -1, anything that fits ``wants``.
+
+    With a ``tally`` there may be such edges, and how many or which is the question."""
 
     bound: int
     label: str
     outgoing: bool
     other: int
     wants: Wants
+    tally: Tally | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +63,11 @@ class Pattern:
     absences: tuple[Absence, ...]
 
 
-def patterns(template: Template, condition: Expression) -> list[Pattern]:
-    """The patterns of a condition. Raises ``PatternError`` or ``ConditionError``."""
+def patterns(template: Template, condition: Expression, having: tuple[Having, ...] = ()) -> list[Pattern]:
+    """The patterns of a condition, and of what is counted beside it.
+
+    Raises ``PatternError`` or ``ConditionError``.
+    """
     literals = clauses(condition)
     for clause in literals:
         for literal in clause:
@@ -64,7 +80,7 @@ def patterns(template: Template, condition: Expression) -> list[Pattern]:
     dead: PatternError | None = None
     for clause in literals:
         try:
-            pattern = _pattern(template, clause)
+            pattern = _pattern(template, clause, having)
         except PatternError as error:
             # An alternative that nothing joins never holds; the others may.
             if error.code != DISCONNECTED:
@@ -82,7 +98,7 @@ def patterns(template: Template, condition: Expression) -> list[Pattern]:
     return list(dict.fromkeys(found))
 
 
-def _pattern(template: Template, clause: tuple[Literal, ...]) -> Pattern | None:
+def _pattern(template: Template, clause: tuple[Literal, ...], having: tuple[Having, ...]) -> Pattern | None:
     links = [(_link(template, literal), literal.positive) for literal in clause]
     present = [link for link, positive in links if positive and isinstance(link, Relation)]
     absent = [link for link, positive in links if not positive]
@@ -99,12 +115,13 @@ def _pattern(template: Template, clause: tuple[Literal, ...]) -> Pattern | None:
             "134", "each alternative of a condition needs something that is there, not only NOT"
         )
     edges = tuple(dict.fromkeys(PatternEdge(ids[e.source], e.label, ids[e.target]) for e in present))
-    _connected(ids, edges)
+    connected(ids, edges)
     absences = []
     for link in absent:
         if isinstance(link, str):
             raise PatternError("86", f"NOT {link}: NOT stands before a relationship")
         absences.append(_absence(template, ids, link))
+    absences += [_counted(template, ids, each) for each in having]
     wants = tuple(tuple(sorted(template.entities[name].items())) for name in ids)
     return Pattern(tuple(ids), wants, edges, tuple(absences))
 
@@ -135,7 +152,8 @@ def _link(template: Template, literal: Literal) -> str | Relation:
     return template.relationships.get(term.name) or term.name
 
 
-def _connected(ids: dict[str, int], edges: tuple[PatternEdge, ...]) -> None:
+def connected(ids: dict[str, int], edges: tuple[PatternEdge, ...]) -> None:
+    """Raises ``PatternError`` when the edges do not join all of ``ids``."""
     reached, grown = {0}, True
     while grown:
         grown = False
@@ -166,3 +184,24 @@ def _absence(template: Template, ids: dict[str, int], link: Relation) -> Absence
     free = link.target if source is not None else link.source
     wants = tuple(sorted(template.entities[free].items()))
     return Absence(bound, link.label, source is not None, -1, wants)
+
+
+def _counted(template: Template, ids: dict[str, int], having: Having) -> Absence:
+    term = having.of
+    link = term if isinstance(term, Link) else template.relationships[term.name]
+    source, target = ids.get(link.source), ids.get(link.target)
+    shown = f"{link.source} [{link.label}] {link.target}"
+    bound = source if source is not None else target
+    if bound is None:
+        raise PatternError("having", f"having {shown}: one of the two must stand in the condition")
+    if source is not None and target is not None:
+        raise PatternError(
+            "having",
+            f"having {shown}: both stand in the condition, where each is one thing; "
+            "define another entity under `entities` for those that are counted",
+        )
+    free = link.target if source is not None else link.source
+    wants = tuple(sorted(template.entities[free].items()))
+    are = None if having.are is None else tuple(sorted(template.entities[having.are].items()))
+    tally = Tally(having.least, having.most, are)
+    return Absence(bound, link.label, source is not None, -1, wants, tally)

@@ -19,11 +19,13 @@ from .engine import Engine
 from .equivalence import Groups, groups, variants
 from .facts import Fact
 from .index import Index
+from .parts import clauses_of
 from .pattern import Wants, patterns
 from .reading import parse
 from .rule import Rule
 from .strata import named, order
 from .template import Template
+from .waiting import Group
 
 _SEVERITIES = frozenset(("severity", "aggregated_severity", "operational_severity"))
 _STATES = frozenset(("aggregated_state", "operational_state"))
@@ -136,19 +138,21 @@ class RuleSet:
                     scenario,
                     [
                         form
-                        for pattern in patterns(rule.template, scenario.condition)
+                        for pattern in patterns(rule.template, scenario.condition, scenario.having)
                         for form in variants(pattern, known)
                     ],
                 )
                 for scenario in rule.template.scenarios
             ]
-            signature = tuple((repr(scenario.actions), tuple(forms)) for scenario, forms in shape)
+            signature = tuple(
+                (repr(scenario.actions), scenario.timing, tuple(forms)) for scenario, forms in shape
+            )
             if signature == rule.signature:
                 continue
             clauses = [
-                Clause(rule, scenario, index, form, self.engine.current_values)
+                clause
                 for scenario, forms in shape
-                for index, form in enumerate(forms)
+                for clause in clauses_of(rule, scenario, forms, self.engine.current_values)
             ]
             undo.set(rule, "clauses", clauses)
             undo.set(rule, "signature", signature)
@@ -190,7 +194,15 @@ def recompile(step: Step, rules: RuleSet, agenda: Agenda, graphs: Iterable[Graph
     for clause in old:
         for match in clause.matches.values():
             agenda.doubt(match)
+    gone = set(counted_together(old).values())
+    if gone:
+        rules.engine.waiting.forget(step, gone)
     rules.engine.seed(agenda, graphs, new)
+
+
+def counted_together(clauses: Iterable[Clause]) -> dict[str, Group]:
+    """What is counted together, by name."""
+    return {clause.group.name: clause.group for clause in clauses if clause.group is not None}
 
 
 def revalue(

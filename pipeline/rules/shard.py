@@ -22,7 +22,7 @@ from .agenda import Agenda
 from .engine import Engine, RuleFailed
 from .facts import Fact
 from .outputs import outputs
-from .ruleset import RuleSet, recompile, revalue
+from .ruleset import RuleSet, counted_together, recompile, revalue
 
 _decoder = msgspec.json.Decoder(Input)
 SHOWN = 50
@@ -43,6 +43,7 @@ class GraphShard:
         self.unknown: dict[str, dict[str, int]] = {}
         self._memories: dict[str, Memory] = {}
         self._deduced: list[table.DeducedRow] = []
+        self._windows: list[table.WindowRow] = []
 
     def step(self, value: bytes, position: int, timestamp: int) -> list[Output]:
         """Applies one record. Raises ``InvalidRecord``; the state is then as it was."""
@@ -57,8 +58,7 @@ class GraphShard:
                 self._count("duplicates")
                 return []
         if record.mark is not None:
-            self._mark(record)
-            return []
+            return self._mark(record, position)
         made = self._whole(record, position)
         if origin is not None:
             self.origins[place] = origin.offset
@@ -81,7 +81,10 @@ class GraphShard:
                         aside = Step(record, self.partition, position, time, now, values, undo, failure.rule)
                         made += self._set_aside(aside, failure)
                 step = Step(record, self.partition, position, time, now, self.engine.values, undo)
-                made += self._apply(step, next((each for each in failures if each.rule == own), None))
+                if record.mark is not None:
+                    made += self._pass(step)
+                else:
+                    made += self._apply(step, next((each for each in failures if each.rule == own), None))
             except RuleFailed as failure:
                 undo.rollback()
                 if any(failure.rule == known.rule for known in failures):
@@ -94,8 +97,9 @@ class GraphShard:
                 undo.rollback()
                 raise InvalidRecord("failed", f"{type(error).__name__}: {error}") from error
             else:
-                self._count(step.outcome)
-                self._note_unknown(record)
+                if record.mark is None:
+                    self._count(step.outcome)
+                    self._note_unknown(record)
                 return made
 
     def encode(self, key: str) -> bytes | None:
@@ -121,6 +125,10 @@ class GraphShard:
                 if rule is None
                 else table.encode(table.DefinitionRow(table.VERSION, rule.definition, rule.failed))
             )
+        if kind == "t":
+            return table.hold_row(self.engine.waiting, key)
+        if kind == "w":
+            return table.window_row(self.engine.waiting, key)
         domain, _, name = rest.partition("\x1f")
         graph = self.graphs.get(domain)
         if graph is None:
@@ -147,6 +155,10 @@ class GraphShard:
             table.load_alarm(self._graph(row.domain), key, row)
         elif kind == "d":
             self._deduced.append(row)
+        elif kind == "t":
+            self.engine.waiting.kept[key] = (row.since, row.stood)
+        elif kind == "w":
+            self._windows.append(row)
         elif kind == "f":
             self.rules.put(Undo(), row.definition, row.failed)
         elif kind == "o":
@@ -172,7 +184,10 @@ class GraphShard:
                 self.engine.values = step.values = self.rules.mapping(step.undo)
                 agenda = Agenda()
                 recompile(step, self.rules, agenda, self.graphs.values())
+                self.engine.waiting.restore(counted_together(self.engine.clauses), self._windows)
                 self.engine.run(step, agenda, {})
+                self._windows.clear()
+                self.engine.waiting.kept.clear()
                 return
             except RuleFailed as failure:
                 step.undo.rollback()
@@ -248,13 +263,18 @@ class GraphShard:
             )
         if step.changes or agenda:
             self.engine.run(step, agenda, before)
-        made = outputs(step, self.engine.of, before, starts=record.definition is None)
+        made = self._told(step, before, starts=record.definition is None)
         if graph.tombs:
             memory = self._memories[record.domain]
             for key in step.dirty:
                 tomb = graph.tombs.get(key)
                 if tomb is not None and tomb.since == step.now:
                     memory.note(step.now, key)
+        return made
+
+    def _told(self, step: Step, before: dict[Fact, tuple[Any, ...]], starts: bool) -> list[Output]:
+        """What a step comes to."""
+        made = outputs(step, self.engine.of, before, starts)
         self.dirty |= step.dirty
         return made
 
@@ -320,17 +340,37 @@ class GraphShard:
         before: dict[Fact, tuple[Any, ...]] = {}
         self.engine.run(step, agenda, before)
         step.dirty.add(f"f\x1fRULE\x1f{rule.name}")
-        made = outputs(step, self.engine.of, before, starts=False)
-        self.dirty |= step.dirty
-        return made
+        return self._told(step, before, starts=False)
 
-    def _mark(self, record: Input) -> None:
+    def _mark(self, record: Input, position: int) -> list[Output]:
         assert record.mark is not None
-        if self.clock.advance(record.mark):
-            for domain, graph in self.graphs.items():
-                if graph.tombs:
-                    self.dirty.update(self._memories[domain].expire(graph, self.clock.micros))
         self.dirty.add("c")
+        if not self.clock.advance(record.mark):
+            return []
+        for domain, graph in self.graphs.items():
+            if graph.tombs:
+                self.dirty.update(self._memories[domain].expire(graph, self.clock.micros))
+        first = self.engine.waiting.deadlines.first()
+        if first is None or first > self.clock.micros:
+            return []
+        # What a deadline brings about happens by the domain's clock, not by that of who marks it.
+        return self._whole(msgspec.structs.replace(record, time=self.clock.now), position)
+
+    def _pass(self, step: Step) -> list[Output]:
+        """Goes through what is due, each at its own time, so that what one deadline begins may fall
+        due by the same mark. What follows is told once, as a whole."""
+        waiting, limit = self.engine.waiting, step.now
+        before: dict[Fact, tuple[Any, ...]] = {}
+        while (first := waiting.deadlines.first()) is not None and first <= limit:
+            agenda = Agenda()
+            step.now = step.time = first
+            while (entry := waiting.deadlines.pop(step.undo, first)) is not None:
+                waiting.pass_(step, agenda, *entry, self.graphs)
+            if step.changes or agenda:
+                self.engine.evaluate(step, agenda, before)
+        step.now = step.time = limit
+        self.engine.release(step, before)
+        return self._told(step, before, starts=True)
 
     def _now(self, record: Input) -> int:
         """The clock; before the first mark when the record was appended."""

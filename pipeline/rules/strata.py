@@ -14,10 +14,11 @@ from dataclasses import dataclass
 
 from ..graph.values import Values
 from ..graph.vertex import CAUSES, DEDUCED, ON
-from .clause import REGEX, Clause, read, wanted
+from .clause import REGEX, Clause, read, reads_of, wanted
 from .pattern import Pattern, Wants
 from .properties import DOWN, SEVERITIES, STATES, canonical
 from .template import CAUSE, MARK_DOWN, RAISE, SET_STATE, Action, GetAttr
+from .waiting import Open
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +62,12 @@ def order(clauses: Sequence[Clause], values: Values) -> tuple[dict[Clause, int],
         wanted_of: dict[Clause, bool] = {}
         for producer, strict in _consumed(clause, by_alarm, others, values) if clause.reader else ():
             wanted_of[producer] = wanted_of.get(producer, False) or strict
+        for guard in clause.guards:
+            # A count that a rule adds to itself by its own work would have no end.
+            if isinstance(guard, Open):
+                wanted_of.update(dict.fromkeys(guard.group.feeders, True))
+            else:
+                wanted_of.setdefault(guard.helper, False)
         needs[clause] = wanted_of
     # One scenario's clauses act together: an action's fact may rest on any of them.
     components = _components(clauses, needs)
@@ -122,7 +129,7 @@ def _reader(clause: Clause) -> bool:
     labels = {edge.label for edge in pattern.edges} | {absence.label for absence in pattern.absences}
     if CAUSES in labels:
         return True
-    reads = frozenset[str]().union(*clause.reads, *(read(wants) for wants in everything))
+    reads = frozenset[str]().union(*clause.reads, *map(reads_of, pattern.absences))
     return bool(reads & STATES) or DOWN in reads
 
 
@@ -161,7 +168,7 @@ def _consumed(
             for product in others[CAUSE]:
                 if _may_be(source, product.source) and _may_be(target, product.target):
                     yield product.clause, True
-        yield from _values_read(absence.wants, read(absence.wants), frozenset(), others, values, True)
+        yield from _values_read(absence.wants, reads_of(absence), frozenset(), others, values, True)
 
 
 def _values_read(

@@ -2,7 +2,8 @@
 
 Kinds of keys: ``e`` entity, ``r`` relationship, ``a`` alarm (each also as the memory of
 one removed), ``d`` what was announced of a deduced alarm, ``f`` definition, ``o``
-origin, ``c`` clock, ``n`` counts. What rules derive is not kept: it follows from these.
+origin, ``c`` clock, ``n`` counts, ``t`` a match that must hold for a while, ``w`` a window.
+What rules derive is not kept: it follows from these.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from ..graph.store import Graph, ensure, link
 from ..graph.undo import Undo
 from ..graph.vertex import ACTIVE, ON, AlarmPart, Edge, Vertex, linked
 from .effects import Facts, alarm_fact
+from .waiting import Waiting
 
 VERSION = 1
 Said = tuple[str | None, int, Records, dict[str, tuple[int, Records]] | None]
@@ -101,6 +103,21 @@ class CountsRow(msgspec.Struct, array_like=True):
     counts: dict[str, int]
 
 
+class HoldRow(msgspec.Struct, array_like=True):
+    v: int
+    since: int
+    stood: bool
+
+
+class WindowRow(msgspec.Struct, array_like=True):
+    v: int
+    domain: str
+    group: str
+    refs: tuple[tuple[bool, str, str], ...]
+    times: tuple[int, ...]
+    open: bool
+
+
 encode = msgspec.json.encode
 _decoders: dict[str, Any] = {
     kind: msgspec.json.Decoder(type_)
@@ -113,6 +130,8 @@ _decoders: dict[str, Any] = {
         "o": OriginRow,
         "c": ClockRow,
         "n": CountsRow,
+        "t": HoldRow,
+        "w": WindowRow,
     }.items()
 }
 
@@ -231,6 +250,20 @@ def deduced_row(graph: Graph, facts: Facts, shown: str) -> bytes | None:
         return None
     target = (fact.target.type, fact.target.id)
     return encode(DeducedRow(VERSION, graph.domain, fact.name, target, fact.episode, fact.announced))
+
+
+def hold_row(waiting: Waiting, key: str) -> bytes | None:
+    hold = waiting.holds.get(key)
+    return None if hold is None else encode(HoldRow(VERSION, hold.since, hold.stood))
+
+
+def window_row(waiting: Waiting, key: str) -> bytes | None:
+    window = waiting.windows.get(key)
+    if window is None:
+        return None
+    return encode(
+        WindowRow(VERSION, window.domain, window.group.name, window.refs, window.times, window.open)
+    )
 
 
 def load_entity(graph: Graph, key: str, row: EntityRow) -> None:

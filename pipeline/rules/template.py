@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from ..document import Document, Step
-from .condition import Expression
+from .condition import Expression, Term
 
 Kind = Literal["standard", "definition", "equivalence"]
 RAISE, SET_STATE, CAUSE, MARK_DOWN, WORKFLOW = (
@@ -46,6 +46,29 @@ class Action:
 
 
 @dataclass(frozen=True, slots=True)
+class Having:
+    """A count over a relationship: of those that ``of`` leads to there are ``least`` to ``most``
+    (None: any number); with ``are``, all of them fit that entity as well."""
+
+    of: Term
+    least: int
+    most: int | None
+    are: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """What a scenario says about time, in microseconds; 0 where it says nothing. ``of`` is the
+    entity whose coming is counted within the window."""
+
+    hold: int = 0
+    within: int = 0
+    at_least: int = 0
+    of: str | None = None
+    absent_for: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Scenario:
     """A rule: when the condition holds, the actions do."""
 
@@ -54,6 +77,8 @@ class Scenario:
     text: str
     actions: tuple[Action, ...]
     place: tuple[Step, ...]
+    having: tuple[Having, ...] = ()
+    timing: Timing | None = None
 
 
 @dataclass(frozen=True, slots=True)

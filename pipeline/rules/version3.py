@@ -9,8 +9,10 @@ from typing import Any
 from ..document import Step
 from .checks import check_regex, check_scenario
 from .condition import ConditionError, parse
+from .having import read_having
 from .notes import Notes
 from .template import CAUSE, MARK_DOWN, RAISE, SET_STATE, WORKFLOW, Action, GetAttr, Scenario, Template
+from .timing import KEYS, read_timing
 
 _GET_ATTR = re.compile(r"\s*get_attr\(\s*([^\s,()]+)\s*,\s*([^\s,()]+)\s*\)\s*")
 _KINDS = {
@@ -90,7 +92,7 @@ def _scenario(notes: Notes, item: Any, index: int) -> Scenario | None:
         notes.add("80", "a scenario is `{condition, actions}`", *place)
         return None
     for key in item:
-        if key not in ("condition", "actions"):
+        if key not in ("condition", "actions", "having", *KEYS):
             notes.add("4", f"{key!r} is not part of a scenario", *place, key)
     actions = _actions(notes, item.get("actions"), place)
     text = item.get("condition")
@@ -102,7 +104,9 @@ def _scenario(notes: Notes, item: Any, index: int) -> Scenario | None:
     except ConditionError as error:
         notes.add("85", str(error), *place, "condition")
         return None
-    return Scenario(index, condition, text, tuple(actions), place)
+    having = read_having(notes, item.get("having"), (*place, "having"))
+    timing = read_timing(notes, item, place)
+    return Scenario(index, condition, text, tuple(actions), place, having, timing)
 
 
 def _actions(notes: Notes, listed: Any, scenario: tuple[Step, ...]) -> list[Action]:

@@ -1,0 +1,42 @@
+"""What falls due when: a heap, so that a clock mark costs what is due by it and nothing else."""
+
+from __future__ import annotations
+
+from heapq import heapify, heappop, heappush
+
+from .undo import Undo
+
+
+class Deadlines:
+    """Pairs of a time and the table key of what waits for it.
+
+    An entry is a hint: whoever takes it out asks whether that thing still waits for that
+    very time. So nothing is searched for when a deadline is moved or given up, and a step
+    that is taken back leaves at most hints that lead nowhere.
+    """
+
+    __slots__ = ("heap",)
+
+    def __init__(self) -> None:
+        self.heap: list[tuple[int, str]] = []
+
+    def push(self, due: int, key: str) -> None:
+        """Enters a deadline."""
+        heappush(self.heap, (due, key))
+
+    def first(self) -> int | None:
+        """The earliest time, if anything waits."""
+        return self.heap[0][0] if self.heap else None
+
+    def pop(self, undo: Undo, limit: int) -> tuple[int, str] | None:
+        """Takes the earliest entry out, if it is due by ``limit``; ``undo`` can put it back."""
+        if not self.heap or self.heap[0][0] > limit:
+            return None
+        entry = heappop(self.heap)
+        undo.call(heappush, self.heap, entry)
+        return entry
+
+    def load(self, entries: list[tuple[int, str]]) -> None:
+        """Takes many at once, after a restore."""
+        self.heap += entries
+        heapify(self.heap)

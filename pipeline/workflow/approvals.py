@@ -39,7 +39,7 @@ def read(given: dict[str, Any]) -> Approval:
     needed = given.get("needed", len(roles))
     if isinstance(needed, bool) or not isinstance(needed, int) or not 1 <= needed <= len(roles):
         raise ExpressionError(f"std.approval: needed is a number from 1 to {len(roles)}, not {needed!r}")
-    limit = around.seconds(given.get("timeout") or 0, "std.approval: timeout")
+    limit = float(around.seconds(given.get("timeout") or 0, "std.approval: timeout"))
     if otherwise != "reject" and not limit:
         raise ExpressionError(f"std.approval: otherwise: {otherwise} needs a timeout")
     above = names(given.get("escalate_to"), "escalate_to") if otherwise == "escalate" else []

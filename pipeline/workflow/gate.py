@@ -37,6 +37,8 @@ def asked(step: Step, command: dict[str, Any]) -> None:
     limits = command.get("limits")
     if ask not in (ENTER, RELEASE) or not isinstance(limits, dict):
         raise InvalidRecord("bad-admission", f"ask is {ENTER}, {RELEASE} or {LEAVE}, and limits an object")
+    if known is not None and known.ask == command["id"] and ask == RELEASE:
+        return
     if ask == ENTER and known is not None:
         # The same question again: the same answer, and it counts once.
         answer(step, known)

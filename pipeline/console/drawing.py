@@ -78,7 +78,8 @@ def cause_tree(found: dict[str, Any]) -> Tree:
     for number, root in enumerate(found["roots"], 1):
         line = Text(f"{number}. ")
         line.append(alarm_line(root["alarm"], full=True))
-        line.append(f"  since {moment(root['alarm'].get('since'))}", style="dim")
+        since = root["alarm"].get("since")
+        line.append(f"  since {moment(since)}" if since else "", style="dim")
         line.append(f"  explains {root['explains']}", style="dim")
         branch = tree.add(line)
         if root.get("circle"):

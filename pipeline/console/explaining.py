@@ -72,6 +72,8 @@ def why_not(found: dict[str, Any]) -> list[Any]:
             branch = tree.add(Text(f"it holds: {many(walk['count'], 'match', 'matches')}{few}"))
             for match in walk["matches"]:
                 branch.add(", ".join(f"{name}: {key}" for name, key in match.items()))
+            if walk["waits"]:
+                branch.add(Text(walk["waits"]))
         shown += ["", tree]
     silent = sorted({walk["scenario"] for walk in found["walks"] if not walk["start"]})
     if silent:

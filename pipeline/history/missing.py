@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import asdict
 from typing import Any
 
 from ..graph.values import Values
 from ..graph.vertex import Vertex
+from ..rules.clause import Clause, wanted
 from ..rules.properties import getter
 from ..rules.whynot import Walk, why_not
 from . import rulebook
@@ -25,7 +27,7 @@ def missing(history: Reading, rule: str, key: str, domain: str | None = None) ->
     domain = find(history, key, domain, alarms=True)
     # An element more than the longest pattern has, so that what is near is seen too.
     hops = 1 + max((len(clause.pattern.ids) for clause in compiled.clauses), default=0)
-    near = around(history, key, domain, hops)
+    near = around(history, key, domain, hops, _types(compiled.clauses))
     values = compiled.values
     walks = why_not(compiled.clauses, near.vertex, lambda: values, near.ended)
     return {
@@ -34,6 +36,12 @@ def missing(history: Reading, rule: str, key: str, domain: str | None = None) ->
         "holds": any(walk.count for walk in walks),
         "walks": [_told(walk) for walk in walks],
     }
+
+
+def _types(clauses: Iterable[Clause]) -> frozenset[str] | None:
+    """The types that patterns speak of; None when an element may be of any."""
+    types = {wanted(wants, "type") for clause in clauses for wants in clause.pattern.wants}
+    return None if None in types else frozenset(one for one in types if one is not None)
 
 
 def _told(walk: Walk) -> dict[str, Any]:

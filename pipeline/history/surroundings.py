@@ -75,16 +75,21 @@ def find(history: Reading, key: str, domain: str | None, *, alarms: bool = False
     raise NotFound(f"no {what} {key!r}{where}; {hint}")
 
 
-def around(history: Reading, key: str, domain: str, hops: int) -> Surroundings:
+def around(
+    history: Reading, key: str, domain: str, hops: int, types: frozenset[str] | None = None
+) -> Surroundings:
     """Everything within ``hops`` relationships, alarms and causes of an entity or active alarm.
 
-    Raises ``NotFound`` when the domain has neither.
+    Ways lead on only through what is of ``types`` (None: through anything), so that a zone
+    does not bring in all its hosts where zones do not matter. Raises ``NotFound`` when the
+    domain has neither.
     """
     alarms = [one for one in queries.alarms(history) if one["domain"] == domain]
     causes = history.rows(
         "SELECT source, target FROM faultline.causes_now WHERE domain = {domain:String}", domain=domain
     )
     on = {one["key"]: resource(one) for one in alarms}
+    sources = {one["key"]: one["source"] for one in alarms}
     beside: dict[str, list[str]] = {}
     for one, other in (*on.items(), *((edge["source"], edge["target"]) for edge in causes)):
         beside.setdefault(one, []).append(other)
@@ -97,8 +102,11 @@ def around(history: Reading, key: str, domain: str, hops: int) -> Surroundings:
             source, target = ends(edge)
             edges[source, edge["type"], target] = edge
             reached += (source, target)
-        frontier = [one for one in dict.fromkeys(reached) if one not in seen]
-        seen.update(frontier)
+        fresh = [one for one in dict.fromkeys(reached) if one not in seen]
+        seen.update(fresh)
+        frontier = [
+            one for one in fresh if types is None or (sources.get(one) or one.partition("/")[0]) in types
+        ]
         if not frontier:
             break
     keys = [one for one in seen if one not in on]

@@ -12,10 +12,11 @@ from dataclasses import dataclass, replace
 
 from ..graph.values import Values
 from ..graph.vertex import ON, Vertex, linked
-from .clause import REGEX, Clause, tests, wanted
-from .pattern import Absence, PatternEdge, Wants
+from .clause import REGEX, Clause, counted, tests, wanted
+from .pattern import Absence, PatternEdge, Tally, Wants
 from .properties import Test, canonical, getter, text
 from .search import Search
+from .spelling import some, spelt, spelt_tally, waits
 
 #: How many keys and near misses an element shows, and how many partial matches are carried on.
 SHOWN = 5
@@ -61,7 +62,8 @@ class Element:
 @dataclass(frozen=True, slots=True)
 class Walk:
     """One alternative of one scenario, walked from ``start``, the template id at which the entity stands
-    ("" when it can stand nowhere). ``matches`` are whole ones; then nothing is missing."""
+    ("" when it can stand nowhere). ``matches`` are whole ones; then nothing is missing but the time that
+    ``waits`` speaks of, if the scenario has one."""
 
     scenario: int
     condition: str
@@ -70,6 +72,7 @@ class Walk:
     elements: tuple[Element, ...]
     matches: tuple[dict[str, str], ...] = ()
     count: int = 0
+    waits: str = ""
 
     @property
     def missing(self) -> Element | None:
@@ -84,13 +87,16 @@ def why_not(
 
     ``ended`` are alarms that have cleared, by the key of the entity they were on.
     """
-    return [_farthest(clause, vertex, values, ended) for clause in clauses]
+    return [
+        _farthest(clause, vertex, values, ended) for clause in clauses if not (clause.feeds or clause.group)
+    ]
 
 
 def _farthest(clause: Clause, vertex: Vertex, values: Mapped, ended: Mapping[str, Sequence[Ended]]) -> Walk:
     wants = clause.pattern.wants
     places = [place for place, each in enumerate(wants) if _possible(each, vertex)]
-    head = Walk(clause.scenario.index, clause.scenario.text, clause.index, "", ())
+    scenario = clause.scenario
+    head = Walk(scenario.index, scenario.text, clause.index, "", (), waits=waits(scenario.timing))
     if not places:
         types = ", ".join(sorted({wanted(each, "type") or "anything" for each in wants}))
         reason = f"no element of it is a {vertex.type}: it speaks of {types}"
@@ -174,7 +180,7 @@ class _Walker:
         if not grown:
             misses = self._near(edge, near, outgoing, wants, checks)
         around = {bind[near].key for bind in self.partial}
-        reason = "" if grown or misses else f"nothing has [{edge.label}] with {_few(around)}"
+        reason = "" if grown or misses else f"nothing has [{edge.label}] with {some(around)}"
         self._note(self._spelt(edge), wants, [bind[place] for bind in grown], misses, reason)
         self.partial = grown[:PARTIAL]
         return bool(grown)
@@ -214,23 +220,54 @@ class _Walker:
 
     def _absences(self) -> bool:
         for absence in self.pattern.absences:
-            checks = tests(absence.wants, self.values)
-            kept: list[Bind] = []
-            against: dict[Miss, None] = {}
-            for bind in self.partial:
-                blockers = _blockers(absence, bind, checks)
-                if not blockers:
-                    kept.append(bind)
-                for blocker in blockers[:SHOWN]:
-                    against[
-                        Miss(blocker.key, f"it is there, with [{absence.label}] at {bind[absence.bound].key}")
-                    ] = None
-            misses = () if kept else tuple(against)[:SHOWN]
-            self._note(self._gap(absence), absence.wants, (), misses, holds=bool(kept))
-            self.partial = kept
-            if not kept:
+            if not (
+                self._absence(absence) if absence.tally is None else self._counted(absence, absence.tally)
+            ):
                 return False
         return True
+
+    def _absence(self, absence: Absence) -> bool:
+        """Goes on with the partial matches that lack what must not be there."""
+        checks = tests(absence.wants, self.values)
+        kept: list[Bind] = []
+        against: dict[Miss, None] = {}
+        for bind in self.partial:
+            blockers = _blockers(absence, bind, checks)
+            if not blockers:
+                kept.append(bind)
+            place = bind[absence.bound].key
+            for blocker in blockers[:SHOWN]:
+                against[Miss(blocker.key, f"it is there, with [{absence.label}] at {place}")] = None
+        misses = () if kept else tuple(against)[:SHOWN]
+        self._note(f"NOT {self._gap(absence)}", absence.wants, (), misses, holds=bool(kept))
+        self.partial = kept
+        return bool(kept)
+
+    def _counted(self, absence: Absence, tally: Tally) -> bool:
+        """Goes on with the partial matches that have as many as there must be."""
+        checks = tests(absence.wants, self.values)
+        are = None if tally.are is None else tests(tally.are, self.values)
+        kept: list[Bind] = []
+        against: dict[Miss, None] = {}
+        numbers = set()
+        for bind in self.partial:
+            ends = _ends(bind[absence.bound], absence.label, absence.outgoing)
+            if counted(ends, checks, tally.least, tally.most, are):
+                kept.append(bind)
+                continue
+            fit = [end for end in ends if end.live and all(test(end) for test in checks)]
+            numbers.add(len(fit))
+            few = len(fit) < tally.least
+            for end in [end for end in ends if end not in fit] if few else fit:
+                why = self._differences(absence.wants if few else tally.are or (), end)
+                if why or not (few or tally.are):
+                    against[Miss(end.key, "; ".join(why) or "it is counted")] = None
+        said = "" if kept else f"counted: {' or '.join(map(str, sorted(numbers)))}"
+        what = f"having {self._gap(absence)}: {spelt_tally(tally)}"
+        misses = () if kept else tuple(against)[:SHOWN]
+        self._note(what, absence.wants, (), misses, said, holds=bool(kept))
+        self.partial = kept
+        return bool(kept)
 
     def _rest(self) -> bool:
         """Whatever else the clause asks of whole matches."""
@@ -278,7 +315,7 @@ class _Walker:
         ids = self.pattern.ids
         other = ids[absence.other] if absence.other >= 0 else self._called(absence.wants)
         ends = (ids[absence.bound], other) if absence.outgoing else (other, ids[absence.bound])
-        return f"NOT {ends[0]} [{absence.label}] {ends[1]}"
+        return f"{ends[0]} [{absence.label}] {ends[1]}"
 
     def _called(self, wants: Wants) -> str:
         """The template id of what must not be there; what it wants where that stands for it."""
@@ -286,7 +323,7 @@ class _Walker:
         for name, properties in {} if template is None else template.entities.items():
             if tuple(sorted(properties.items())) == wants:
                 return name
-        return _spelt_wants(wants)
+        return spelt(wants)
 
 
 def _possible(wants: Wants, vertex: Vertex) -> bool:
@@ -326,15 +363,3 @@ def _kin(wants: Wants, vertex: Vertex) -> bool:
 
 def _named(wants: Wants, one: Ended) -> bool:
     return wanted(wants, "type") in (None, one.source) and wanted(wants, "name") in (None, one.name)
-
-
-def _spelt_wants(wants: Wants) -> str:
-    ordered = sorted(wants, key=lambda want: (canonical(want[0]) != "type", want[0]))
-    shown = ", ".join(f"{name}: {value}" for name, value in ordered if canonical(name) != "category")
-    return f"({shown or 'anything'})"
-
-
-def _few(keys: set[str]) -> str:
-    ordered = sorted(keys)
-    more = f" and {len(ordered) - 3} more" if len(ordered) > 3 else ""
-    return ", ".join(ordered[:3]) + more

@@ -6,7 +6,7 @@ from typing import Any
 from rich.console import Console
 from rich.tree import Tree
 
-from pipeline.console.drawing import cause_tree, topology_tree
+from pipeline.console.drawing import cause_tree, impact_tree, suspect_tree, topology_tree
 
 
 def drawn(tree: Tree) -> list[str]:
@@ -108,3 +108,62 @@ def test_causes_are_drawn_from_each_root_down() -> None:
         "2. ▲ ? unknown  explains 1",
         "causes ▲ CRITICAL app  deduced",
     ]
+
+
+WAY = [{"key": "switch/s", "label": ""}, {"key": "host/h", "label": "attached"}]
+
+
+def test_a_root_shows_its_circle_and_its_way_down_the_topology() -> None:
+    down = alarm("down", "host/h")
+    root = {
+        "alarm": alarm("x", "switch/s", since="2026-01-05T10:00:00.000000Z"), "path": ["x", "down"],
+        "explains": 1, "circle": ["x", "y"], "way": WAY,
+    }  # fmt: skip
+    found = {"alarm": down, "roots": [root], "edges": [], "alarms": {"down": down}}
+    assert drawn(cause_tree(found))[1:4] == [
+        "1. ▲ CRITICAL x  since 2026-01-05 10:00:00  explains 1",
+        "in a circle of causes with y",
+        "topology: switch/s → attached host/h",
+    ]
+
+
+def test_suspects_show_when_they_came_and_the_way() -> None:
+    since = "2026-01-05T10:00:00.000000Z"
+    suspects = [
+        {"alarm": alarm("fan", "switch/s", since=since), "way": WAY, "distance": 1, "earlier": True},
+        {"alarm": alarm("cpu", "host/h", since=since), "way": WAY[1:], "distance": 0, "earlier": False},
+    ]
+    assert drawn(suspect_tree({"suspects": suspects}))[1:] == [
+        "1. ▲ CRITICAL fan  since 2026-01-05 10:00:00, before it",
+        "switch/s → attached host/h",
+        "2. ▲ CRITICAL cpu  since 2026-01-05 10:00:00, after it",
+        "on the same entity",
+    ]
+
+
+def test_impact_shows_what_is_hit_and_counts_the_rest() -> None:
+    def hit(key: str, *path: str, affected: bool = True, alarms: tuple[str, ...] = ()) -> dict[str, Any]:
+        steps = [
+            {"kind": "entity", "key": one, "label": "contains" if at else ""} for at, one in enumerate(path)
+        ]
+        return {**entity(key), "affected": affected, "alarms": list(alarms), "path": steps}
+
+    vm = hit("vm/v", "host/h", "rack/r", "vm/v", alarms=("cut",))
+    calm = [hit(f"vm/{number:02d}", "host/h", f"vm/{number:02d}", affected=False) for number in range(60)]
+    found = {
+        "entity": entity("host/h"), "entities": [vm, *calm], "affected": 1,
+        "alarms": [alarm("own", "host/h", caused=False), alarm("cut", "vm/v", caused=True)],
+    }  # fmt: skip
+    lines = drawn(impact_tree(found))
+    assert lines[:6] == [
+        "host/h",
+        "▲ CRITICAL own",
+        "61 entities depend on it, 1 showing a fault",
+        "1. vm/v",
+        "host/h → contains rack/r → contains vm/v",
+        "▲ CRITICAL cut  caused from here",
+    ]
+    assert lines[6] == "60 without a fault so far"
+    assert lines[-1] == "and 10 more; --json has all"
+    alone = {**found, "entities": [], "affected": 0, "alarms": []}
+    assert drawn(impact_tree(alone))[1] == "0 entities depend on it, none showing a fault"

@@ -14,6 +14,7 @@ ENTITIES = """
   alarm: {category: ALARM, type: nagios, name: DOWN, severity: CRITICAL}
   other: {category: ALARM, type: nagios, name: OTHER}
   host: {category: RESOURCE, type: nova.host, state: available}
+  peer: {category: RESOURCE, type: nova.host}
   rack: {category: RESOURCE, type: rack, name.regex: "r[0-9]+"}
   vm: {category: RESOURCE, type: nova.instance}
   twin: {category: RESOURCE, type: nova.instance}
@@ -173,6 +174,15 @@ def test_of_several_places_the_one_that_comes_farthest_tells() -> None:
     assert [(one.key, one.why) for one in walk.missing.misses] == [
         ("nova.instance/v", "it stands as vm already")
     ]
+
+
+def test_a_place_that_cannot_be_does_not_hide_one_that_can() -> None:
+    lab = Lab()
+    lab.entity("nova.host/h", state="disabled")
+    lab.rule(rule("host [beside] peer"))
+    [walk] = walks(lab, "nova.host/h")
+    assert walk.missing is not None
+    assert (walk.start, walk.missing.what) == ("peer", "host [beside] peer")
 
 
 def test_a_hub_is_not_reported_for_what_was_cut_off() -> None:

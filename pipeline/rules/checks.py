@@ -13,7 +13,7 @@ from .notes import Notes
 from .parts import check_parts
 from .pattern import Pattern, PatternError, patterns
 from .properties import compiles
-from .template import CAUSE, MARK_DOWN, RAISE, SET_STATE, WORKFLOW, Action, GetAttr, Scenario, Template
+from .template import CAUSE, MARK_DOWN, RAISE, SET_STATE, WORKFLOW, Action, GetAttr, Scenario, Template, Text
 
 # (missing, unknown) by the field's name: the status codes that Vitrage gives.
 _ENDS = {"target": ("10100", "10101"), "source": ("10102", "10103"), "causing_alarm": ("10107", "10107")}
@@ -94,7 +94,7 @@ def _check_action(notes: Notes, template: Template, action: Action, found: list[
         notes.add("137", "`input` is a mapping of the workflow's inputs", *action.place, "input")
     words = {"alarm_name": action.name, "severity": action.severity, "state": action.state}
     for field, value in {**words, "workflow": action.workflow}.items():
-        if value is not None and not isinstance(value, str | GetAttr):
+        if value is not None and not isinstance(value, str | GetAttr | Text):
             notes.add("4", f"`{field}` is a word or get_attr(ENTITY, PROPERTY)", *action.place, field)
     for text in texts(action):
         if "get_attr" in text:
@@ -131,7 +131,7 @@ def texts(value: Any) -> Iterator[str]:
             yield from texts(field)
     elif isinstance(value, str):
         yield value
-    elif isinstance(value, dict | list):
+    elif isinstance(value, dict | list | tuple):
         for child in value.values() if isinstance(value, dict) else value:
             yield from texts(child)
 

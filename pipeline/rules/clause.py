@@ -245,7 +245,7 @@ def attributes(action: Any) -> list[GetAttr]:
         elif isinstance(value, dict):
             for child in value.values():
                 walk(child)
-        elif isinstance(value, list):
+        elif isinstance(value, list | tuple):
             for child in value:
                 walk(child)
 

@@ -14,7 +14,7 @@ from ..graph.vertex import Vertex
 from .clause import Match
 from .facts import AlarmFact, CauseFact, DownFact, Fact, StartFact, StateFact, Support, same
 from .properties import canonical, getter, text
-from .template import CAUSE, MARK_DOWN, RAISE, SET_STATE, Action, GetAttr
+from .template import CAUSE, MARK_DOWN, RAISE, SET_STATE, Action, GetAttr, Text
 
 MAX_DEPTH = 8
 _canonical = msgspec.json.Encoder(order="deterministic")
@@ -154,6 +154,8 @@ def _filled(value: Any, bound: Bound, values: Callable[[], Values]) -> Any:
     # No function within `_wanted`: one that calls itself is a cycle, left to the collector at each match.
     if isinstance(value, GetAttr):
         return getter(canonical(value.property), values)(bound[value.entity])
+    if isinstance(value, Text):
+        return "".join(text(_filled(part, bound, values)) or "" for part in value)
     if isinstance(value, dict):
         return {key: _filled(child, bound, values) for key, child in value.items()}
     if isinstance(value, list):

@@ -17,7 +17,7 @@ from ..graph.vertex import CAUSES, DEDUCED, ON
 from .clause import REGEX, Clause, read, reads_of, wanted
 from .pattern import Pattern, Wants
 from .properties import DOWN, SEVERITIES, STATES, canonical
-from .template import CAUSE, MARK_DOWN, RAISE, SET_STATE, Action, GetAttr
+from .template import CAUSE, MARK_DOWN, RAISE, SET_STATE, Action
 from .waiting import Open
 
 
@@ -101,8 +101,8 @@ def _products(clause: Clause) -> Iterator[Product]:
     for _, action in clause.actions:
         if action.kind == RAISE:
             target = wants[action.target or ""]
-            name = None if isinstance(action.name, GetAttr) else action.name
-            word = None if isinstance(action.severity, GetAttr) else action.severity
+            name = action.name if isinstance(action.name, str) else None
+            word = action.severity if isinstance(action.severity, str) else None
             yield Product(RAISE, clause, target, name, word)
             if action.causing is not None:
                 alarm = (
@@ -112,7 +112,7 @@ def _products(clause: Clause) -> Iterator[Product]:
                 )
                 yield Product(CAUSE, clause, alarm, source=wants[action.causing])
         elif action.kind == SET_STATE:
-            word = None if isinstance(action.state, GetAttr) else action.state
+            word = action.state if isinstance(action.state, str) else None
             yield Product(SET_STATE, clause, wants[action.target or ""], word=word)
         elif action.kind == MARK_DOWN:
             yield Product(MARK_DOWN, clause, wants[action.target or ""])

@@ -26,7 +26,13 @@ class GetAttr:
     property: str
 
 
-Value = Any  # text, GetAttr, or lists and mappings of these
+class Text(tuple[Any, ...]):
+    """Text with ``get_attr`` in it: words and ``GetAttr`` in their order."""
+
+    __slots__ = ()
+
+
+Value = Any  # text, GetAttr, Text, or lists and mappings of these
 
 
 @dataclass(frozen=True, slots=True)

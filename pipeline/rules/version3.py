@@ -11,10 +11,10 @@ from .checks import check_regex, check_scenario
 from .condition import ConditionError, parse
 from .having import read_having
 from .notes import Notes
-from .template import CAUSE, MARK_DOWN, RAISE, SET_STATE, WORKFLOW, Action, GetAttr, Scenario, Template
+from .template import CAUSE, MARK_DOWN, RAISE, SET_STATE, WORKFLOW, Action, GetAttr, Scenario, Template, Text
 from .timing import KEYS, read_timing
 
-_GET_ATTR = re.compile(r"\s*get_attr\(\s*([^\s,()]+)\s*,\s*([^\s,()]+)\s*\)\s*")
+_GET_ATTR = re.compile(r"get_attr\(\s*([^\s,()]+)\s*,\s*([^\s,()]+)\s*\)")
 _KINDS = {
     RAISE: RAISE,
     SET_STATE: SET_STATE,
@@ -60,9 +60,16 @@ def values(value: Any) -> Any:
     if isinstance(value, list):
         return [values(child) for child in value]
     if isinstance(value, str) and "get_attr" in value:
-        found = _GET_ATTR.fullmatch(value)
-        if found is not None:
-            return GetAttr(found.group(1), found.group(2))
+        whole = _GET_ATTR.fullmatch(value.strip())
+        if whole is not None:
+            return GetAttr(whole.group(1), whole.group(2))
+        parts: list[Any] = []
+        end = 0
+        for found in _GET_ATTR.finditer(value):
+            parts += [value[end : found.start()], GetAttr(found.group(1), found.group(2))]
+            end = found.end()
+        if parts:
+            return Text((*parts, value[end:]))
     return value
 
 

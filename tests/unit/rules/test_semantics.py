@@ -700,3 +700,14 @@ def test_an_attribute_that_an_action_reads_changes_what_it_does() -> None:
     ]
     lab.entity("nova.host/h", attributes={"role": None})
     assert lab.deduced() == {}
+
+
+def test_a_function_may_stand_within_a_text() -> None:
+    lab = Lab()
+    action = "- raise_alarm: {target: h, alarm_name: 'rack get_attr(h, rack) is out', severity: WARNING}"
+    lab.rule(template({"h": HOST, "a": NAGIOS.format("a")}, ("a [on] h", action)))
+    lab.entity("nova.host/h", attributes={"rack": 7})
+    lab.alarm("a", "nova.host/h")
+    assert list(lab.deduced()) == ["rack 7 is out@nova.host/h"]
+    lab.entity("nova.host/h", attributes={"rack": 8})
+    assert list(lab.deduced()) == ["rack 8 is out@nova.host/h"]

@@ -365,8 +365,8 @@ def _described(value: Any) -> str:
     return "an object" if isinstance(value, dict) else "a list" if isinstance(value, list) else "bytes"
 
 
-Kind = Literal["RULE", "WORKFLOW", "VALUES"]
-_KINDS: tuple[Kind, ...] = ("RULE", "WORKFLOW", "VALUES")
+Kind = Literal["RULE", "WORKFLOW", "VALUES", "TRIGGER"]
+_KINDS: tuple[Kind, ...] = ("RULE", "WORKFLOW", "VALUES", "TRIGGER")
 _Reader = Callable[[bytes, str, Origin | None], Input]
 _Walker = Callable[[Record, str, Origin | None], Input]
 _QUICK: dict[str, _Reader] = {TOPOLOGY: _quick_topology, ALARMS: _quick_alarm}

@@ -69,7 +69,7 @@ class Alarm(msgspec.Struct, frozen=True, omit_defaults=True):
 class Definition(msgspec.Struct, frozen=True, omit_defaults=True):
     """A rule, workflow or values file as it is put live; ``text`` is the file's own."""
 
-    kind: Literal["RULE", "WORKFLOW", "VALUES"]
+    kind: Literal["RULE", "WORKFLOW", "VALUES", "TRIGGER"]
     name: str
     text: str = ""
     path: str = ""

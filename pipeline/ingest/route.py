@@ -64,6 +64,9 @@ class Router:
                 return Routed(GRAPH_INPUT, record.domain, _encode(record))
             if record.definition.kind == "WORKFLOW":
                 return Routed(COMMANDS, None, _encode(_command(record)))
+            if record.definition.kind == "TRIGGER":
+                # One partition alone watches the clock for it.
+                return Routed(COMMANDS, f"trigger/{record.definition.name}", _encode(_command(record)))
             return Routed(GRAPH_INPUT, None, _encode(record))
         except (InvalidRecord, RegistryUnavailable, MemoryError):
             raise

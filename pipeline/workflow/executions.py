@@ -61,9 +61,9 @@ def start(step: Step, command: dict[str, Any]) -> None:
         known = f"known are: {', '.join(sorted({known for _, known in store.workflows})) or 'none'}"
         refuse(step, record, f"Workflow not found [name={name}]; {known}")
         return
-    problem = mismatch(definition, record.input)
+    problem = command.get("problem") or mismatch(definition, record.input)
     if problem:
-        refuse(step, record, problem)
+        refuse(step, record, str(problem))
         return
     open_(step, record, definition)
 

@@ -11,14 +11,15 @@ import msgspec
 
 from pipeline.errors import InvalidRecord
 from pipeline.events import Output
+from pipeline.ids import revision as hash_of
 from pipeline.times import rfc3339
 
-from . import approvals, around, calls, control, executions, gate, held, publishing
+from . import approvals, around, calls, control, executions, firing, gate, held, publishing
 from .apart import BULK
 from .forgetting import purge
 from .records import ENDED
 from .step import COMMANDS, Step
-from .store import Store
+from .store import BETWEEN, TRIGGER_KEY, Store
 
 Handler = Callable[[Step, dict[str, Any]], None]
 
@@ -37,6 +38,7 @@ HANDLERS: dict[str, tuple[Handler, tuple[str, ...]]] = {
     "ADMITTED": (held.admitted, ("execution",)),
     "HELD": (held.holding, ("execution",)),
     "APPROVE": (approvals.deciding, ("id", "execution")),
+    "TRIGGER": (firing.fired, ("document", "trigger", "timer")),
     "RELEASE": (held.releasing, ("id", "execution")),
     "DROP": (held.dropping, ("id", "execution")),
     "COMPLETE": (control.completing, ("id", "execution")),
@@ -142,6 +144,9 @@ class WorkflowShard:
             if not store.pending(entry):
                 continue
             due, timer, execution, task = entry
+            if not execution:
+                found.append(trigger(due, timer, task, time))
+                continue
             root = store.lives[execution].record.root
             value = {
                 "id": timer,
@@ -169,11 +174,32 @@ class WorkflowShard:
                 f"{namespace}/{name}" if namespace else name: revision
                 for (namespace, name), (revision, _) in sorted(self.store.workflows.items())
             },
+            "triggers": {
+                name: {"revision": each.refused or hash_of(each.text), "error": each.error or ""}
+                for name, each in sorted(self.store.triggers.items())
+            },
             "definitions": {
                 name: {"revision": document.revision, "error": document.error or ""}
                 for name, document in sorted(self.store.documents.items())
             },
         }
+
+
+def trigger(due: int, timer: str, which: str, time: str) -> Output:
+    """The command that a scheduled time of a trigger has come; its key leads back to this partition."""
+    document, _, name = which.partition(BETWEEN)
+    key = f"{TRIGGER_KEY}{document}"
+    value = {
+        "id": timer,
+        "time": time,
+        "command": "TRIGGER",
+        "root": key,
+        "document": document,
+        "trigger": name,
+        "timer": timer,
+        "due": rfc3339(due),
+    }
+    return Output(COMMANDS, key, timer, time, value)
 
 
 def depth(value: Any) -> int:

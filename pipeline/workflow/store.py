@@ -9,6 +9,7 @@ from urllib.parse import unquote
 import msgspec
 
 from pipeline.errors import CheckpointFailed
+from pipeline.ids import identify
 
 from . import apart
 from .apart import Shelf
@@ -36,6 +37,9 @@ MOST_REMEMBERED = 500_000
 MOST_RETAINED = 20_000
 
 ENDED_KEY = "ended/"
+TRIGGER_KEY = "trigger/"
+# A timer of no execution is one of a trigger: its task is the document, this, and the trigger.
+BETWEEN = "\x1f"
 VALUE_KEY = "value/"
 
 
@@ -218,6 +222,8 @@ class Store:
             if live.record.ended:
                 self.forget_at(live.record.ended + RETAINED, live.record.id)
         self.ending = sorted((until, execution) for execution, until in self.ended.items())
+        for triggers in self.triggers.values():
+            self.schedule(triggers)
         for document in self.documents.values():
             if document.revision:
                 self.use(document.revision)
@@ -241,6 +247,13 @@ class Store:
         """Puts a timer on the heap."""
         heapq.heappush(self.timers, (timer.due, timer.id, execution.id, task.id))
 
+    def schedule(self, document: Triggers) -> None:
+        """Puts the timers of a document of triggers on the heap."""
+        for name, schedule in document.schedules.items():
+            if schedule.due:
+                timer = identify("timer", TRIGGER_KEY, document.name, name, schedule.due)
+                heapq.heappush(self.timers, (schedule.due, timer, "", f"{document.name}{BETWEEN}{name}"))
+
     def forget_at(self, when: int, execution: str) -> None:
         """Has an execution forgotten at ``when``."""
         heapq.heappush(self.forgetting, (when, execution))
@@ -263,7 +276,12 @@ class Store:
 
     def pending(self, entry: tuple[int, str, str, str]) -> bool:
         """Whether a timer of the heap still stands."""
-        _, timer, execution, task = entry
+        due, timer, execution, task = entry
+        if not execution:
+            name, _, trigger = task.partition(BETWEEN)
+            document = self.triggers.get(name)
+            schedule = document.schedules.get(trigger) if document else None
+            return schedule is not None and schedule.due == due
         live = self.lives.get(execution)
         found = live.tasks.get(task) if live else None
         return found is not None and any(each.id == timer for each in found.timers)

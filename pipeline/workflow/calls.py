@@ -63,7 +63,8 @@ def dispatch(
 ) -> None:
     """Hands an action to the executors."""
     record = live.record
-    defaults = env(step.store, live).get("__actions")
+    environment = env(step.store, live)
+    defaults = environment.get("__actions")
     if isinstance(defaults, Mapping) and isinstance(defaults.get(name), Mapping):
         given = {**evaluate(dict(defaults[name]), reading), **given}
     items_of = bool(definition.with_items)
@@ -94,6 +95,7 @@ def dispatch(
             "workflow": record.workflow,
             "action": name,
             "input": given,
+            **_said_once(environment),
             "safe_rerun": bool(evaluate(definition.safe_rerun, reading)),
             "timeout": None,
             "target": evaluate(definition.target, reading)
@@ -102,6 +104,12 @@ def dispatch(
         },
     )
     tell(step, live, task, call_id, name, RUNNING, "IDLE", index, {"input": given})
+
+
+def _said_once(environment: Mapping[str, Any]) -> dict[str, Any]:
+    """What the execution's environment names for all its actions: where they act, and as whom."""
+    once = {name: environment[f"__{name}"] for name in ("cloud", "cluster") if environment.get(f"__{name}")}
+    return {"defaults": once} if once else {}
 
 
 def action_id(task: Task, index: int) -> str:

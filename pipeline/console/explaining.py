@@ -49,7 +49,10 @@ def why_not(found: dict[str, Any]) -> list[Any]:
     """What ``/api/why-not`` answers: a tree for each scenario, and alternative of one, that speaks of it."""
     rule, entity = found["rule"], found["entity"]
     line = Text(rule["name"], style="bold")
-    line.append(" holds for " if found["holds"] else " does not hold for ", style="not bold")
+    verdict = "holds" if found["holds"] else "does not hold"
+    if found["waits"] and not found["holds"]:
+        verdict = "holds, as far as the present tells,"
+    line.append(f" {verdict} for ", style="not bold")
     shown: list[Any] = [line + _thing(entity)]
     if rule["error"]:
         shown.append(Text(f"the rule is in ERROR and takes no part: {rule['error']}", style=STYLES["ERROR"]))

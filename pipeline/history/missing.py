@@ -20,7 +20,8 @@ def missing(history: Reading, rule: str, key: str, domain: str | None = None) ->
     """``walks`` of the rule's scenarios from an entity or active alarm: the elements of each pattern in
     the order in which they are looked for, and the first that found no partner.
 
-    ``holds`` says whether any scenario has a whole match. Raises ``NotFound``, or ``InvalidCall`` when
+    ``holds`` says whether any scenario has a whole match, ``waits`` whether one has that speaks of
+    time, of which the present tells nothing. Raises ``NotFound``, or ``InvalidCall`` when
     several domains have the entity.
     """
     compiled = rulebook.compiled(history, rule)
@@ -33,7 +34,8 @@ def missing(history: Reading, rule: str, key: str, domain: str | None = None) ->
     return {
         "rule": {"name": compiled.name, "revision": compiled.revision, "error": compiled.error},
         "entity": _shown(near.vertex, values, domain),
-        "holds": any(walk.count for walk in walks),
+        "holds": any(walk.count and not walk.waits for walk in walks),
+        "waits": any(walk.count and walk.waits for walk in walks),
         "walks": [_told(walk) for walk in walks],
     }
 

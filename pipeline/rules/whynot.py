@@ -7,6 +7,7 @@ none of them can be extended by is the answer, with what came near.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -17,6 +18,7 @@ from .pattern import Absence, PatternEdge, Tally, Wants
 from .properties import Test, canonical, getter, text
 from .search import Search
 from .spelling import some, spelt, spelt_tally, waits
+from .waiting import Open
 
 #: How many keys and near misses an element shows, and how many partial matches are carried on.
 SHOWN = 5
@@ -83,13 +85,25 @@ class Walk:
 def why_not(
     clauses: Iterable[Clause], vertex: Vertex, values: Mapped, ended: Mapping[str, Sequence[Ended]] = {}
 ) -> list[Walk]:
-    """One ``Walk`` for each clause, in order: the one that comes farthest of all places for ``vertex``.
+    """One ``Walk`` for each alternative of each scenario: the one that comes farthest of all places where
+    ``vertex`` can stand.
 
     ``ended`` are alarms that have cleared, by the key of the entity they were on.
     """
-    return [
-        _farthest(clause, vertex, values, ended) for clause in clauses if not (clause.feeds or clause.group)
-    ]
+    told: Counter[int] = Counter()
+    walks = []
+    for clause in clauses:
+        if _telling(clause):
+            number = clause.scenario.index
+            walks.append(replace(_farthest(clause, vertex, values, ended), alternative=told[number]))
+            told[number] += 1
+    return walks
+
+
+def _telling(clause: Clause) -> bool:
+    """Whether a clause spells what the author wrote: one that speaks of time is made of several, of which
+    one counts or waits, with the whole pattern, and others lack a part."""
+    return not clause.feeds and not any(isinstance(guard, Open) for guard in clause.guards)
 
 
 def _farthest(clause: Clause, vertex: Vertex, values: Mapped, ended: Mapping[str, Sequence[Ended]]) -> Walk:
@@ -270,7 +284,9 @@ class _Walker:
         return bool(kept)
 
     def _rest(self) -> bool:
-        """Whatever else the clause asks of whole matches."""
+        """Whatever else the clause asks of whole matches now; what it asks of the past, ``waits`` tells."""
+        if self.clause.guards:
+            return True
         numbers = range(len(self.pattern.ids))
         kept = [bind for bind in self.partial if self.clause.holds(tuple(bind[number] for number in numbers))]
         if not kept:

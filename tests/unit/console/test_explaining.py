@@ -33,8 +33,11 @@ def asked(*walks: dict[str, Any], error: str = "") -> list[str]:
         "state": "up",
     }  # fmt: skip
     rule = {"name": "hosts", "revision": "1", "error": error}
-    holds = any(one["count"] for one in walks)
-    return drawn(why_not({"rule": rule, "entity": entity, "holds": holds, "walks": list(walks)}))
+    found = {
+        "holds": any(one["count"] and not one["waits"] for one in walks),
+        "waits": any(one["count"] and one["waits"] for one in walks),
+    }
+    return drawn(why_not({"rule": rule, "entity": entity, "walks": list(walks), **found}))
 
 
 def test_the_first_missing_element_stands_last_with_what_came_near() -> None:
@@ -72,13 +75,14 @@ def test_what_holds_is_listed_with_what_it_waits_for() -> None:
     lines = asked(
         walk(0, many, count=9, matches=[{"host": "nova.host/h", "vm": "vm/1"}], waits="its actions follow")
     )
-    assert lines[0] == "hosts holds for nova.host/h  up"
+    assert lines[0] == "hosts holds, as far as the present tells, for nova.host/h  up"
     assert lines[3:] == [
         "✓ host [contains] vm  vm/1, vm/2 and 7 more",
         "it holds: 9 matches, 1 of them are shown",
         "host: nova.host/h, vm: vm/1",
         "its actions follow",
     ]
+    assert asked(walk(0, many, count=9, matches=[{}]))[0] == "hosts holds for nova.host/h  up"
 
 
 def test_a_rule_whose_text_is_not_known_is_named_all_the_same() -> None:

@@ -18,15 +18,16 @@ ENTITIES = """
   rack: {category: RESOURCE, type: rack, name.regex: "r[0-9]+"}
   vm: {category: RESOURCE, type: nova.instance}
   twin: {category: RESOURCE, type: nova.instance}
+  failed: {category: RESOURCE, type: nova.instance, state: ERROR}
 """
 RAISE = "- raise_alarm: {target: host, alarm_name: deduced, severity: WARNING}"
 FULL = "rack [contains] host AND alarm [on] host AND host [contains] vm AND NOT other [on] vm"
 
 
-def rule(*conditions: str) -> str:
+def rule(*conditions: str, more: tuple[str, ...] = ()) -> str:
     lines = ["metadata: {version: 3, name: rule}", f"entities: {ENTITIES}", "scenarios:"]
     for condition in conditions:
-        lines += [f"- condition: {condition}", "  actions:", f"  {RAISE}"]
+        lines += [f"- condition: {condition}", *(f"  {line}" for line in more), "  actions:", f"  {RAISE}"]
     return "\n".join(lines)
 
 
@@ -196,6 +197,59 @@ def test_a_hub_is_not_reported_for_what_was_cut_off() -> None:
     [walk] = walks(lab, "nova.host/h")
     assert walk.count == 1
     assert walk.missing is None
+
+
+@pytest.mark.parametrize(
+    ("having", "what", "reason", "miss"),
+    [
+        ("{of: 'host [contains] failed', at_most: 0}", "host [contains] failed: at most 0", "counted: 1",
+         ("nova.instance/1", "it is counted")),
+        ("{of: 'host [contains] failed', at_least: 2}", "host [contains] failed: at least 2", "counted: 1",
+         ("nova.instance/0", "state is 'ok', wanted 'ERROR'")),
+        ("{all: 'host [contains] vm', are: failed}",
+         "host [contains] vm: all are (type: nova.instance, state: ERROR)", "counted: 2",
+         ("nova.instance/0", "state is 'ok', wanted 'ERROR'")),
+        ("{of: 'host [contains] vm', at_least: 1, at_most: 2}", None, "", None),
+    ],
+)  # fmt: skip
+def test_counts_are_walked_too(
+    having: str, what: str | None, reason: str, miss: tuple[str, str] | None
+) -> None:
+    lab = Lab()
+    lab.entity("nova.host/h", state="available")
+    for number, state in enumerate(("ok", "ERROR")):
+        lab.entity(f"nova.instance/{number}", state=state)
+        lab.relate("nova.host/h", "contains", f"nova.instance/{number}")
+    lab.rule(rule("host", more=(f"having: [{having}]",)))
+    [walk] = walks(lab, "nova.host/h")
+    if what is None:
+        assert (walk.missing, walk.count) == (None, 1)
+        return
+    assert walk.missing is not None
+    assert (walk.missing.what, walk.missing.reason) == (f"having {what}", reason)
+    assert [(one.key, one.why) for one in walk.missing.misses] == [miss]
+
+
+@pytest.mark.parametrize(
+    ("more", "condition", "waits"),
+    [
+        (("for: 5m",), "alarm [on] host", "it has held for 5m"),
+        (("within: 1h", "at_least: 3"), "alarm [on] host", "its alarm has come 3 times within 1h"),
+        (("absent_for: 90s",), "alarm [on] host AND NOT other [on] host",
+         "what must not be there has been away for 90s"),
+    ],
+)  # fmt: skip
+def test_what_is_said_of_time_is_told_beside_what_is_there(
+    more: tuple[str, ...], condition: str, waits: str
+) -> None:
+    lab = world(but="alarm")
+    lab.rule(rule(condition, more=more))
+    [walk] = walks(lab, "nova.host/h")
+    assert walk.missing is not None
+    assert walk.missing.what == "alarm [on] host"
+    lab.alarm("DOWN", "nova.host/h", "CRITICAL")
+    [walk] = walks(lab, "nova.host/h")
+    assert (walk.missing, walk.count, walk.waits) == (None, 1, f"its actions follow once {waits}")
 
 
 def asked(lab: Lab) -> dict[str, set[tuple[int, int]]]:

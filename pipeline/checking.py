@@ -101,6 +101,8 @@ def kind_of(value: Any) -> str:
         return "playbook"
     if "values" in value:
         return "values"
+    if "hygiene" in value:
+        return "hygiene"
     if {"cleanup", "description"} <= value.keys():
         return "topic"
     if "metadata" in value:
@@ -240,6 +242,18 @@ def _check_values(checked: Checked, document: Document) -> None:
         checked.definition = Definition("VALUES", checked.name, document.text, checked.path)
 
 
+def _check_hygiene(checked: Checked, document: Document) -> None:
+    from .graph.hygiene import parse
+
+    checked.name = Path(checked.path).stem
+    try:
+        parse(document.text, checked.path)
+    except InvalidDocument as error:
+        checked.findings += _found(error)
+    else:
+        checked.definition = Definition("VALUES", checked.name, document.text, checked.path)
+
+
 def _check_topic(checked: Checked, document: Document) -> None:
     from .kafka.declarations import declaration
 
@@ -302,6 +316,7 @@ def _found(error: InvalidDocument) -> list[Finding]:
 _CHECKS = {
     "playbook": _check_playbook,
     "values": _check_values,
+    "hygiene": _check_hygiene,
     "topic": _check_topic,
     "test": _check_test,
     "unknown": _check_unknown,

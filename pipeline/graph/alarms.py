@@ -10,6 +10,7 @@ from .said import Tomb, judge, move, note
 from .step import Added, Changed, Step
 from .store import Graph
 from .vertex import ACTIVE, ON, AlarmPart, Edge, Vertex
+from .watches import forget, steady
 from .words import CLEARING
 
 _SEVERITY = ("severity", "aggregated_severity", "operational_severity")
@@ -33,7 +34,22 @@ def merge_alarm(step: Step, graph: Graph, report: Alarm) -> None:
             return
     step.dirty.add(key)
     gone = step.deleted_since(resource.type, resource.id, graph, step.time)
-    if gone or report.status == "CLEARED" or report.severity.upper() in CLEARING:
+    cleared = gone or report.status == "CLEARED" or report.severity.upper() in CLEARING
+    why = ""
+    if not gone and (graph.watches or step.values.hygiene is not None):
+        applied, why = steady(step, graph, report, alarm, key, cleared)
+        if applied is None:
+            step.ignored("REPEATED", shown, why, alarm=reported(step, report))
+            note(step.undo, alarm or step.tomb(graph, key), source, step.time, record.id)
+            return
+        if why:
+            cleared = False
+            if alarm is not None:
+                _hold(step, graph, alarm, report, applied, why)
+                note(step.undo, alarm, source, step.time, record.id)
+                return
+        report = applied
+    if cleared:
         if alarm is not None:
             remove_alarm(step, alarm, "REMOVED" if gone else "CLEARED", report)
         elif gone:
@@ -61,6 +77,34 @@ def merge_alarm(step: Step, graph: Graph, report: Alarm) -> None:
     note(step.undo, alarm, source, step.time, record.id)
 
 
+def pass_on(step: Step, alarm: Vertex, report: Alarm) -> None:
+    """Applies what was held back of a restless alarm."""
+    graph, part = alarm.graph, alarm.alarm
+    assert part is not None
+    step.dirty.add(graph.alarm_key(alarm.type, part.key))
+    first = len(step.journal)
+    if report.status == "CLEARED":
+        remove_alarm(step, alarm, "CLEARED")
+    elif _update(step, graph, alarm, report):
+        step.journal.append(
+            {"kind": "ALARM", "op": "CHANGED", "key": part.key, "deduced": False, "vertex": alarm}
+        )
+    for entry in step.journal[first:]:
+        entry["domain"] = graph.domain
+
+
+def _hold(step: Step, graph: Graph, alarm: Vertex, report: Alarm, applied: Alarm, why: str) -> None:
+    """Keeps a restless alarm at what ``applied`` says instead of ``report``."""
+    assert alarm.alarm is not None
+    shown = alarm.alarm.key
+    if _update(step, graph, alarm, applied):
+        step.journal.append(
+            {"kind": "ALARM", "op": "CHANGED", "key": shown, "deduced": False, "reason": why, "vertex": alarm}
+        )
+    else:
+        step.ignored("REPEATED", shown, why, alarm=reported(step, report))
+
+
 def remove_alarm(step: Step, alarm: Vertex, op: str, report: Alarm | None = None) -> None:
     """Takes an alarm away; what was said of it is remembered."""
     assert alarm.alarm is not None
@@ -76,6 +120,8 @@ def remove_alarm(step: Step, alarm: Vertex, op: str, report: Alarm | None = None
         object_["severity"] = report.severity
         object_["operational_severity"] = step.values.severity(alarm.type, report.severity)[1]
     step.journal.append({"kind": "ALARM", "op": op, "key": shown, "deduced": False, "alarm": object_})
+    if op == "REMOVED" and alarm.graph.watches:
+        forget(step, alarm.graph, key)
     step.drop_alarm(alarm)
 
 

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
-from heapq import heapify, heappop, heappush
+from heapq import heappop, heappush
+from typing import TYPE_CHECKING
 
+from ..times import micros
 from .undo import Undo
+
+if TYPE_CHECKING:
+    from .step import Step
 
 
 class Deadlines:
@@ -36,7 +41,11 @@ class Deadlines:
         undo.call(heappush, self.heap, entry)
         return entry
 
-    def load(self, entries: list[tuple[int, str]]) -> None:
-        """Takes many at once, after a restore."""
-        self.heap += entries
-        heapify(self.heap)
+
+def moment(step: Step) -> int:
+    """When what a step brings about began: by the clock, or by when the record was appended where the
+    clock is behind. Never earlier than it was, so that no deadline comes early."""
+    record = step.input
+    if record.mark is not None or not record.at:
+        return step.now
+    return max(step.now, micros(record.at))

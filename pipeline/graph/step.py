@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from ..events import Input
+from .deadlines import Deadlines
 from .said import Tomb
 from .store import Graph, ensure, link, unlink
 from .undo import Undo
@@ -74,6 +75,7 @@ class Step:
     entities_before: dict[Vertex, str] = field(default_factory=dict)
     states_before: dict[Vertex, Aggregate] = field(default_factory=dict)
     outcome: str = "applied"
+    deadlines: Deadlines | None = None
 
     def touch(self, vertex: Vertex) -> None:
         """Notes whether an entity was there before this step."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from sys import intern
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..events import EntityRef
 from .said import Tomb
@@ -12,13 +12,16 @@ from .single import Single
 from .undo import Undo
 from .vertex import Edge, Vertex
 
+if TYPE_CHECKING:
+    from .watches import Watch
+
 WORD, WORDS = 40, 8192
 
 
 class Graph:
     """Holds a domain's facts. It is changed through ``Step`` (``step.py``) alone."""
 
-    __slots__ = ("alarms", "domain", "entities", "placeholders", "tombs", "words")
+    __slots__ = ("alarms", "domain", "entities", "placeholders", "tombs", "watches", "words")
 
     def __init__(self, domain: str) -> None:
         self.domain = domain
@@ -26,6 +29,7 @@ class Graph:
         self.alarms: dict[str, dict[str, Vertex]] = {}
         self.placeholders: dict[Vertex, None] = {}
         self.tombs: dict[str, Tomb] = {}
+        self.watches: dict[str, Watch] = {}
         self.words: dict[str, str] = {}
 
     def shared(self, value: Any) -> Any:

@@ -9,6 +9,7 @@ from typing import Any
 
 from ..document import Document, Finding, read
 from ..errors import InvalidDocument
+from .hygiene import Hygiene
 from .words import SEVERITIES, STATES, UNKNOWN
 
 Words = Mapping[str, tuple[int, str]]
@@ -26,12 +27,14 @@ class TypeValues:
 
 
 class Values:
-    """All mappings of a rule set, by type; a type without one has the built-in words."""
+    """All mappings of a rule set, by type; a type without one has the built-in words. ``hygiene``
+    are the settings for restless alarms, None where there are none."""
 
-    __slots__ = ("types",)
+    __slots__ = ("hygiene", "types")
 
-    def __init__(self, types: Mapping[str, TypeValues] | None = None) -> None:
+    def __init__(self, types: Mapping[str, TypeValues] | None = None, hygiene: Hygiene | None = None) -> None:
         self.types: Mapping[str, TypeValues] = types or {}
+        self.hygiene = hygiene
 
     def severity(self, source: str, word: str) -> tuple[int, str]:
         """Priority and operational severity of ``word``; (0, "N/A") when it is unknown."""

@@ -24,9 +24,9 @@ PART = 400
 def outputs(step: Step, of: Callable[[Graph], Facts], before: Before, starts: bool) -> list[Output]:
     """Everything that follows from a step. ``starts`` is false while definitions change:
     what a rule finds when it comes is there already and starts nothing."""
-    journal: dict[str, list[dict[str, Any]]] = {
-        step.input.domain: [_shown(step, entry) for entry in step.journal]
-    }
+    journal: dict[str, list[dict[str, Any]]] = {step.input.domain: []}
+    for entry in step.journal:
+        journal.setdefault(entry.pop("domain", step.input.domain), []).append(_shown(step, entry))
     alarms: list[Output] = []
     commands: list[Output] = []
     _entities(step, journal)

@@ -7,6 +7,8 @@ from typing import Any
 
 from ..errors import InvalidDocument
 from ..events import Definition
+from ..graph.hygiene import Hygiene
+from ..graph.hygiene import parse as parse_hygiene
 from ..graph.step import Changed, Step
 from ..graph.store import Graph
 from ..graph.undo import Undo
@@ -97,12 +99,23 @@ class RuleSet:
                 self._parse_values(undo, rule)
             if isinstance(rule.basis, TypeValues):
                 types[rule.name] = rule.basis
-        return Values(types)
+        settings = [rule for rule in self.values.values() if isinstance(rule.basis, Hygiene)]
+        for rule in sorted(settings, key=lambda rule: rule.name):
+            first = min(each.name for each in settings)
+            reason = "" if rule.name == first else f"the settings of {first} are in force; merge the two"
+            if rule.error != reason:
+                undo.set(rule, "error", reason)
+        hygiene = min(settings, key=lambda rule: rule.name).basis if settings else None
+        return Values(types, hygiene if isinstance(hygiene, Hygiene) else None)
 
     def _parse_values(self, undo: Undo, rule: Rule) -> None:
         definition = rule.definition
         try:
-            undo.set(rule, "basis", parse_values(rule.name, definition.text, definition.path or "-"))
+            path = definition.path or "-"
+            if definition.text.lstrip().startswith("hygiene:") or "\nhygiene:" in definition.text:
+                undo.set(rule, "basis", parse_hygiene(definition.text, path))
+            else:
+                undo.set(rule, "basis", parse_values(rule.name, definition.text, path))
         except InvalidDocument as error:
             undo.set(rule, "basis", "refused")
             undo.set(rule, "error", str(error))

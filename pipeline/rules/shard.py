@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from itertools import islice
 from typing import Any
 
 import msgspec
 
 from ..errors import InvalidRecord
 from ..events import Definition, Input, Output
-from ..graph.alarms import merge_alarm
+from ..graph import watches
+from ..graph.alarms import merge_alarm, pass_on
 from ..graph.clock import Clock, Memory
 from ..graph.merge import merge_entity, merge_relationship
 from ..graph.said import NEVER
@@ -19,13 +19,13 @@ from ..graph.undo import Undo
 from ..times import micros
 from . import table
 from .agenda import Agenda
+from .census import SHOWN, census
 from .engine import Engine, RuleFailed
 from .facts import Fact
 from .outputs import outputs
 from .ruleset import RuleSet, counted_together, recompile, revalue
 
 _decoder = msgspec.json.Decoder(Input)
-SHOWN = 50
 
 
 class GraphShard:
@@ -133,6 +133,9 @@ class GraphShard:
         graph = self.graphs.get(domain)
         if graph is None:
             return None
+        if kind == "h":
+            watch = graph.watches.get(key)
+            return None if watch is None else table.encode(table.WatchRow(table.VERSION, watch))
         if kind == "e":
             type_, _, id_ = name.partition("\x1f")
             return table.entity_row(graph, key, type_, id_)
@@ -159,6 +162,9 @@ class GraphShard:
             self.engine.waiting.kept[key] = (row.since, row.stood)
         elif kind == "w":
             self._windows.append(row)
+        elif kind == "h":
+            graph = self._graph(key.split("\x1f", 2)[1])
+            watches.load(graph, self.engine.waiting.deadlines, key, row.watch)
         elif kind == "f":
             self.rules.put(Undo(), row.definition, row.failed)
         elif kind == "o":
@@ -204,48 +210,11 @@ class GraphShard:
 
     def counters(self) -> dict[str, Any]:
         """Counts, placeholders with the alarms that wait on them, and the state of each rule."""
-        placeholders: list[dict[str, Any]] = []
-        number = 0
-        for domain, graph in self.graphs.items():
-            number += len(graph.placeholders)
-            for vertex in graph.placeholders:
-                if len(placeholders) >= SHOWN:
-                    break
-                ends = (vertex.into or {}).get("on", {})
-                waiting = sorted(end.key for end in islice(ends, SHOWN) if end.alarm is not None)
-                placeholders.append({"domain": domain, "key": vertex.key, "alarms": waiting})
-        matches: dict[str, int] = {}
-        for clause in self.engine.clauses:
-            matches[clause.rule.name] = matches.get(clause.rule.name, 0) + len(clause.matches)
-        return {
-            **{name: self.counts.get(name, 0) for name in ("applied", "older", "repeated", "duplicates")},
-            "clock": self.clock.now or None,
-            "domains": {
-                domain: {
-                    "entities": sum(map(len, graph.entities.values())) - len(graph.placeholders),
-                    "alarms": sum(map(len, graph.alarms.values())),
-                    "deduced": len(graph.alarms.get("vitrage", ())),
-                }
-                for domain, graph in self.graphs.items()
-            },
-            "placeholders": number,
-            "placeholder_list": placeholders,
-            "rules": {
-                rule.name: {
-                    "revision": rule.revision,
-                    "status": "ERROR" if rule.error else "ACTIVE",
-                    "reason": rule.error,
-                    "matches": matches.get(rule.name, 0),
-                }
-                for rule in self.rules.rules.values()
-            },
-            "values": {rule.name: rule.error for rule in self.rules.values.values()},
-            "unknown_values": {type_: dict(words) for type_, words in self.unknown.items()},
-            "expansions_cut": dict(self.engine.search.cut),
-        }
+        return census(self)
 
     def _apply(self, step: Step, failed: RuleFailed | None = None) -> list[Output]:
         record = step.input
+        step.deadlines = self.engine.waiting.deadlines
         agenda = Agenda()
         before: dict[Fact, tuple[Any, ...]] = {}
         graph = self._graph(record.domain)
@@ -365,12 +334,26 @@ class GraphShard:
             agenda = Agenda()
             step.now = step.time = first
             while (entry := waiting.deadlines.pop(step.undo, first)) is not None:
-                waiting.pass_(step, agenda, *entry, self.graphs)
+                if entry[1][0] == "h":
+                    self._steady(step, *entry)
+                else:
+                    waiting.pass_(step, agenda, *entry, self.graphs)
             if step.changes or agenda:
                 self.engine.evaluate(step, agenda, before)
         step.now = step.time = limit
         self.engine.release(step, before)
         return self._told(step, before, starts=True)
+
+    def _steady(self, step: Step, due: int, key: str) -> None:
+        """Passes on what was held back of a restless alarm."""
+        domain = key.split("\x1f", 2)[1]
+        graph = self.graphs[domain]
+        held = watches.over(step, graph, key, due)
+        if held is not None:
+            pass_on(step, *held)
+            tomb = graph.tombs.get("a" + key[1:])
+            if tomb is not None:
+                self._memories[domain].note(tomb.since, "a" + key[1:])
 
     def _now(self, record: Input) -> int:
         """The clock; before the first mark when the record was appended."""

@@ -2,8 +2,8 @@
 
 Kinds of keys: ``e`` entity, ``r`` relationship, ``a`` alarm (each also as the memory of
 one removed), ``d`` what was announced of a deduced alarm, ``f`` definition, ``o``
-origin, ``c`` clock, ``n`` counts, ``t`` a match that must hold for a while, ``w`` a window.
-What rules derive is not kept: it follows from these.
+origin, ``c`` clock, ``n`` counts, ``t`` a match that must hold for a while, ``w`` a window,
+``h`` an alarm that changed lately. What rules derive is not kept: it follows from these.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from ..graph.said import NEVER, Claims, Records, Tomb
 from ..graph.store import Graph, ensure, link
 from ..graph.undo import Undo
 from ..graph.vertex import ACTIVE, ON, AlarmPart, Edge, Vertex, linked
+from ..graph.watches import Watch
 from .effects import Facts, alarm_fact
 from .waiting import Waiting
 
@@ -118,6 +119,11 @@ class WindowRow(msgspec.Struct, array_like=True):
     open: bool
 
 
+class WatchRow(msgspec.Struct, array_like=True):
+    v: int
+    watch: Watch
+
+
 encode = msgspec.json.encode
 _decoders: dict[str, Any] = {
     kind: msgspec.json.Decoder(type_)
@@ -132,6 +138,7 @@ _decoders: dict[str, Any] = {
         "n": CountsRow,
         "t": HoldRow,
         "w": WindowRow,
+        "h": WatchRow,
     }.items()
 }
 

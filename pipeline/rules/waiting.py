@@ -8,11 +8,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ..graph.deadlines import Deadlines
+from ..graph.deadlines import Deadlines, moment
 from ..graph.step import Step
 from ..graph.store import Graph
 from ..graph.vertex import Vertex
-from ..times import micros
 
 if TYPE_CHECKING:
     from .agenda import Agenda
@@ -262,15 +261,6 @@ class Waiting:
             group.windows[row.domain, row.refs] = window
             self.windows[window.key] = window
             self.deadlines.push(window.due, window.key)
-
-
-def moment(step: Step) -> int:
-    """When what a step brings about began: by the clock, or by when the record was appended where the
-    clock is behind. Never earlier than it was, so that no deadline comes early."""
-    record = step.input
-    if record.mark is not None or not record.at:
-        return step.now
-    return max(step.now, micros(record.at))
 
 
 def stood(match: Match) -> bool:

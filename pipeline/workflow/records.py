@@ -7,7 +7,6 @@ place, so that a shallow copy is enough to undo.
 from __future__ import annotations
 
 from typing import Any
-from urllib.parse import quote
 
 import msgspec
 
@@ -29,6 +28,8 @@ UNDOING = "UNDOING"
 
 ENDED = frozenset({SUCCESS, ERROR, CANCELLED, SKIPPED})
 CHUNK = 64
+# Between two names either of which may hold a slash.
+BETWEEN = "\x1f"
 
 
 class Timer(msgspec.Struct, frozen=True, array_like=True):
@@ -219,8 +220,7 @@ class Entry(msgspec.Struct, frozen=True, omit_defaults=True):
 
     @property
     def key(self) -> str:
-        # A name may hold a slash; the key must not be cut there.
-        return f"limit/{quote(self.workflow, safe='')}/{self.execution}"
+        return f"limit/{self.workflow}{BETWEEN}{self.execution}"
 
 
 class Schedule(msgspec.Struct, frozen=True, array_like=True):

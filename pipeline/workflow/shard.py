@@ -17,9 +17,9 @@ from pipeline.times import rfc3339
 from . import approvals, around, calls, control, executions, firing, gate, held, publishing
 from .apart import BULK
 from .forgetting import purge
-from .records import ENDED
+from .records import BETWEEN, ENDED
 from .step import COMMANDS, Step
-from .store import BETWEEN, TRIGGER_KEY, Store
+from .store import TRIGGER_KEY, Store
 
 Handler = Callable[[Step, dict[str, Any]], None]
 

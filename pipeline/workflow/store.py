@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import heapq
 from typing import Any
-from urllib.parse import unquote
 
 import msgspec
 
@@ -16,6 +15,7 @@ from .apart import Shelf
 from .definition import content_of
 from .model import ActionDefinition, Content, WorkflowDefinition
 from .records import (
+    BETWEEN,
     VERSION,
     WAITING,
     Chunk,
@@ -38,8 +38,6 @@ MOST_RETAINED = 20_000
 
 ENDED_KEY = "ended/"
 TRIGGER_KEY = "trigger/"
-# A timer of no execution is one of a trigger: its task is the document, this, and the trigger.
-BETWEEN = "\x1f"
 VALUE_KEY = "value/"
 
 
@@ -144,8 +142,8 @@ class Store:
             chunks = live.chunks.get(task, []) if live else []
             return chunks[int(number)] if int(number) < len(chunks) else None
         if kind == "limit":
-            workflow, _, execution = rest.partition("/")
-            return self.entries.get(unquote(workflow), {}).get(execution)
+            workflow, _, execution = rest.partition(BETWEEN)
+            return self.entries.get(workflow, {}).get(execution)
         holders: dict[str, dict[str, Any]] = {
             "trigger": self.triggers,
             "document": self.documents,
@@ -251,6 +249,7 @@ class Store:
         """Puts the timers of a document of triggers on the heap."""
         for name, schedule in document.schedules.items():
             if schedule.due:
+                # A timer of no execution is one of a trigger.
                 timer = identify("timer", TRIGGER_KEY, document.name, name, schedule.due)
                 heapq.heappush(self.timers, (schedule.due, timer, "", f"{document.name}{BETWEEN}{name}"))
 

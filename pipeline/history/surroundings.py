@@ -115,7 +115,12 @@ def around(
         entities=entities(history, domain, keys),
         # Whole domains are asked for at once where that is less work: what is too far away goes.
         relationships=[edge for (source, _, target), edge in edges.items() if {source, target} <= seen],
-        alarms=[one for one in alarms if one["key"] in seen or on[one["key"]] in seen],
+        # Those that are elsewhere, too: that is worth knowing where one is missing here.
+        alarms=[
+            one
+            for one in alarms
+            if types is None or one["source"] in types or {one["key"], on[one["key"]]} & seen
+        ],
         causes=causes,
         down=_down(history, domain),
     )

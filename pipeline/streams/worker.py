@@ -21,6 +21,7 @@ from ..kafka.reader import collection_off
 from ..kafka.shard import Factory
 from ..kafka.table import KafkaChangelog
 from ..times import rfc3339
+from . import stall
 from .app import Membership, application, attach
 from .host import Host
 
@@ -87,6 +88,7 @@ async def work(role: Role, worker: Worker, stop: asyncio.Event) -> None:
         _every(STATUS_EVERY, lambda: _announce(role, worker.instance, host, counters, outbox, status)),
         _every(POLL_EVERY, lambda: _poll(outbox, status)),
         _watch(app),
+        stall.watch(host, changelog.extent),
     ]
     if role.timers:
         chores.append(_every(TIMERS_EVERY, lambda: _timers(host)))

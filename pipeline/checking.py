@@ -73,7 +73,7 @@ def check_files(
         (checked, document) for checked, document in files if checked.kind in _RULES and document is not None
     ]
     if rules:
-        _check_rules(rules, dict(parameters or {}), [one for one in live if one.kind != "WORKFLOW"])
+        _check_rules(rules, dict(parameters or {}), [one for one in live if one.kind in ("RULE", "VALUES")])
     for checked, document in files:
         if document is not None and checked.kind not in _RULES:
             _CHECKS[checked.kind](checked, document)
@@ -97,6 +97,8 @@ def kind_of(value: Any) -> str:
     ):
         if key in value:
             return kind
+    if "triggers" in value and value.keys() <= {"triggers", "name", "version", "description"}:
+        return "triggers"
     if str(value.get("version")) in ("2.0", "2") and "metadata" not in value:
         return "playbook"
     if "values" in value:
@@ -122,7 +124,7 @@ def _read(path: Path) -> tuple[Checked, Document | None]:
             return checked, read_file(path)
         document = read_file(path, scalars="text")
         checked.kind = kind_of(document.value)
-        if checked.kind == "playbook":
+        if checked.kind in ("playbook", "triggers"):
             document = read_file(path, aliases=False)
         elif checked.kind == "topic":
             document = read_file(path)
@@ -230,6 +232,17 @@ def _check_playbook(checked: Checked, document: Document) -> None:
         checked.definition = Definition("WORKFLOW", checked.name, document.text, checked.path)
 
 
+def _check_triggers(checked: Checked, document: Document) -> None:
+    from .workflow import triggers
+
+    name = document.value.get("name")
+    checked.name = name if isinstance(name, str) and name else Path(checked.path).stem
+    checked.content, findings = triggers.parse(document)
+    checked.findings += findings
+    if checked.accepted:
+        checked.definition = Definition("TRIGGER", checked.name, document.text, checked.path)
+
+
 def _check_values(checked: Checked, document: Document) -> None:
     from .graph.values import parse
 
@@ -292,7 +305,7 @@ def _check_test(checked: Checked, document: Document) -> None:
 def _check_unknown(checked: Checked, document: Document) -> None:
     message = (
         "cannot tell what this file is: a rule has `scenarios`, `equivalences` or `definitions`, "
-        "a playbook `version: '2.0'`, a value mapping `values`"
+        "a playbook `version: '2.0'`, triggers `triggers`, a value mapping `values`"
     )
     checked.findings.append(document.finding("kind", message))
 
@@ -315,6 +328,7 @@ def _found(error: InvalidDocument) -> list[Finding]:
 
 _CHECKS = {
     "playbook": _check_playbook,
+    "triggers": _check_triggers,
     "values": _check_values,
     "hygiene": _check_hygiene,
     "topic": _check_topic,

@@ -28,6 +28,7 @@ GROUPS: dict[str, dict[str, str]] = {
         "test": "run the tests beside rules and playbooks",
         "rules": "add, remove, list and show rules on a running pipeline",
         "workflows": "the same for playbooks",
+        "triggers": "the same for what starts workflows",
     },
     "publish and read": {
         "emit": "send JSON lines to a topic, checked first",
@@ -51,10 +52,13 @@ GROUPS: dict[str, dict[str, str]] = {
         "rerun": "run a task that failed again",
         "skip": "go on without a task that failed",
         "complete": "give the result of an action that somebody carried out",
+        "approve": "decide what an execution waits for",
+        "release": "start what a limit holds back",
+        "drop": "give up what a limit holds back",
         "effects": "let executors take work, or not",
     },
 }
-OPERATING = ("pause", "resume", "cancel", "stop", "rerun", "skip", "complete")
+OPERATING = ("pause", "resume", "cancel", "stop", "rerun", "skip", "complete", "approve", "release", "drop")
 MODULES = dict.fromkeys(OPERATING, "operate")
 
 

@@ -91,7 +91,7 @@ class Simulation:
         if "add" in change:
             live = [rule.definition for rule in kinds.rules.values()]
             for checked in accepted([Path(str(change["add"]))], self.parameters, live):
-                if checked.definition is not None and checked.definition.kind != "WORKFLOW":
+                if checked.definition is not None and checked.definition.kind in ("RULE", "VALUES"):
                     made += self._define(checked.definition, "UPSERT")
         return made
 

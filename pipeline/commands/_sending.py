@@ -38,6 +38,22 @@ def command(args: argparse.Namespace, record: Mapping[str, Any], *causes: object
     _send(args, COMMANDS, str(record["root"]), value, "/api/commands")
 
 
+def operate(args: argparse.Namespace, record: Mapping[str, Any]) -> None:
+    """Sends a command to an execution that is there, under whatever root it runs.
+
+    The API knows the root; without one, or when the root is said, the command goes to Kafka as it
+    is. Raises as ``command`` does, also when the API knows no such execution.
+    """
+    settings = configuration.load(args)
+    reachable = settings.api is not None or instances.read(settings.data) is not None
+    if record["root"] or not reachable:
+        command(args, {**record, "root": record["root"] or record["execution"]})
+        return
+    asked = {name: value for name, value in record.items() if name != "root"}
+    asked["id"] = identify("operator", record["execution"], record["command"], now(), os.getpid())
+    _post(instances.find(settings), "/api/commands", {**asked, "by": {"operator": operator()}})
+
+
 def control(args: argparse.Namespace, key: str, value: str) -> None:
     """Sets a switch that all workers follow. Raises as ``command`` does."""
     record = {key: value, "time": now(), "by": {"operator": operator()}}

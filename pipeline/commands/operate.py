@@ -29,25 +29,38 @@ def configure(parser: argparse.ArgumentParser) -> None:
         parser.add_argument("--action", metavar="ID", help="the action execution, where there are several")
         parser.add_argument("--state", choices=["SUCCESS", "ERROR"], default="SUCCESS")
         parser.add_argument("--result", metavar="JSON|@FILE", help="the result")
+    elif command == "approve":
+        said = "the role that decides; not needed where only one is waited for"
+        parser.add_argument("--as", dest="role", default="", metavar="ROLE", help=said)
+        parser.add_argument("--reject", action="store_true", help="decide against it")
+        parser.add_argument("--comment", default="", metavar="TEXT", help="why; it is kept")
+        parser.add_argument("--task", metavar="NAME", help="which approval, where several wait")
+        parser.add_argument("--action", metavar="ID", help="the same, by its action execution")
+    if command in ("cancel", "stop"):
+        parser.add_argument("--undo", action="store_true", help="first undo what its tasks did (compensate)")
     _sending.add_arguments(parser)
 
 
 def run(args: argparse.Namespace) -> int:
-    _sending.command(args, _record(args))
+    _sending.operate(args, _record(args))
     return 0
 
 
 def _record(args: argparse.Namespace) -> dict[str, Any]:
     record: dict[str, Any] = {
         "command": args.command.upper(),
-        "root": args.root or args.id,
+        "root": args.root or "",
         "execution": args.id,
         "message": args.message,
     }
     given = vars(args)
-    for name in ("state", "task", "action"):
+    for name in ("state", "task", "action", "role", "comment"):
         if given.get(name) is not None:
             record[name] = given[name]
+    if "reject" in given:
+        record["approve"] = not args.reject
+    if given.get("undo"):
+        record["undo"] = True
     if "failed" in given:
         record["reset"] = not args.failed
     if given.get("env") is not None:

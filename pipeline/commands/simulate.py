@@ -50,7 +50,9 @@ def run(args: argparse.Namespace) -> int:
     try:
         files = accepted([*args.rules, *value_files(args.values)], given)
         playbooks = [
-            checked.definition for checked in accepted(args.playbooks, {}) if checked.definition is not None
+            checked.definition
+            for checked in accepted(args.playbooks, {})
+            if checked.definition is not None and checked.definition.kind == "WORKFLOW"
         ]
     except BadLine as error:
         print(error, file=sys.stderr)

@@ -1,6 +1,7 @@
 """Playbooks of a running pipeline: put live, taken away, listed and shown.
 
-An execution that runs goes on with the definition it began with.
+Beside playbooks, documents of triggers are taken too. An execution that runs
+goes on with the definition it began with.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import argparse
 from . import _definitions
 
 SUMMARY = "add, remove, list and show playbooks on a running pipeline"
-KINDS = ("WORKFLOW",)
+KINDS = ("WORKFLOW", "TRIGGER")
 
 
 def configure(parser: argparse.ArgumentParser) -> None:

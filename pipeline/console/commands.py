@@ -17,7 +17,9 @@ from ..times import rfc3339
 
 COMMANDS = "workflow.commands"
 CONTROLS = "controls"
-ALLOWED = ("START", "PAUSE", "RESUME", "CANCEL", "STOP", "RERUN", "SKIP", "COMPLETE")
+ALLOWED = (
+    "START", "PAUSE", "RESUME", "CANCEL", "STOP", "RERUN", "SKIP", "COMPLETE", "APPROVE", "RELEASE", "DROP",
+)  # fmt: skip
 PATIENCE = 10.0
 #: An execution that was started a moment ago reaches history a moment later.
 APPEARS = 5.0

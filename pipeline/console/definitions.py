@@ -25,6 +25,7 @@ RULES: Stages = (
 )
 WORKFLOWS: Stages = (("ingest", (topic.TOPIC,)), ("workflow", ("workflow.commands",)))
 ERRORS = "SELECT name, revision, reason FROM faultline.rules_now WHERE op = 'ERROR' ORDER BY name"
+ENGINE = frozenset({"WORKFLOW", "TRIGGER"})
 _UNTOLD: Mapping[str, Any] = {"revisions": frozenset(), "error": "", "matches": None}
 
 
@@ -63,7 +64,7 @@ async def change(bootstrap: str, sight: Sight, history: Reading, asked: Mapping[
     await asyncio.to_thread(topic.send, bootstrap, records)
     kinds = {record["definition"]["kind"] for record in records}
     told: dict[str, Any] = {}
-    for stages, concerned in ((RULES, kinds - {"WORKFLOW"}), (WORKFLOWS, kinds & {"WORKFLOW"})):
+    for stages, concerned in ((RULES, kinds - ENGINE), (WORKFLOWS, kinds & ENGINE)):
         if concerned and told.get("settled", True):
             told = await settled(sight, wait, stages)
     errors = await asyncio.to_thread(
@@ -111,6 +112,8 @@ def _told(key: str, roles: Iterable[Mapping[str, Any]]) -> Mapping[str, Any]:
     """What the workers say of one definition, put together."""
     kind, _, name = key.partition("/")
     role, group = ("workflow", "definitions") if kind == "WORKFLOW" else ("correlate", "rules")
+    if kind == "TRIGGER":
+        role, group = "workflow", "triggers"
     if kind == "VALUES":
         group = "values"
     told = {**_UNTOLD, "revisions": set()}

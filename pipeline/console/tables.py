@@ -25,6 +25,8 @@ STYLES = {
     "SUCCESS": "green",
     "RUNNING": "cyan",
     "PAUSED": "magenta",
+    "HELD": "bold magenta",
+    "UNDOING": "yellow",
     "CANCELLED": "dim",
     "SKIPPED": "dim",
     "SUBOPTIMAL": "yellow",

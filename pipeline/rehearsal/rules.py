@@ -56,7 +56,7 @@ def _simulation(case: Case, shelf: Shelf) -> Simulation:
         *shelf.take(rules, given),
     ]
     definitions.sort(key=lambda definition: definition.kind != "VALUES")
-    chosen = [one for one in definitions if one.kind != "WORKFLOW"]
+    chosen = [one for one in definitions if one.kind in ("RULE", "VALUES")]
     playbooks = shelf.take(case.paths("playbooks"))
     return Simulation(chosen, given, _workflows(case, playbooks) if playbooks else None)
 

@@ -66,6 +66,14 @@ def test_input_may_come_from_a_file(sent: Sent, tmp_path: Path) -> None:
     ("arguments", "expected"),
     [
         (["cancel", "e", "--message", "why"], {"command": "CANCEL", "message": "why"}),
+        (["cancel", "e", "--undo"], {"command": "CANCEL", "undo": True}),
+        (["release", "e"], {"command": "RELEASE"}),
+        (["drop", "e", "--message", "why"], {"command": "DROP", "message": "why"}),
+        (["approve", "e"], {"command": "APPROVE", "approve": True, "role": "", "comment": ""}),
+        (
+            ["approve", "e", "--as", "boss", "--reject", "--comment", "no", "--task", "t"],
+            {"command": "APPROVE", "approve": False, "role": "boss", "comment": "no", "task": "t"},
+        ),
         (["pause", "e"], {"command": "PAUSE", "message": ""}),
         (["resume", "e", "--env", '{"k": 1}'], {"command": "RESUME", "env": {"k": 1}}),
         (["stop", "e"], {"command": "STOP", "state": "ERROR"}),

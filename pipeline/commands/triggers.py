@@ -1,0 +1,23 @@
+"""What starts workflows on a running pipeline: the clock, or records of a topic.
+
+Put live, taken away, listed and shown.
+"""
+
+from __future__ import annotations
+
+import argparse
+
+from . import _definitions
+
+SUMMARY = "add, remove, list and show triggers on a running pipeline"
+KINDS = ("TRIGGER",)
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Adds the arguments of ``triggers``."""
+    _definitions.configure(parser, KINDS)
+
+
+def run(args: argparse.Namespace) -> int:
+    """0 when it is done and holds; 1 when a file is refused or it does not hold everywhere yet."""
+    return _definitions.run(args, KINDS)

@@ -15,6 +15,7 @@ from .tables import STYLES, moment, table
 #: The condition of an element is shown without what every alarm or resource says.
 _SILENT = ("category", "vitrage_category")
 _FIRST = ("type", "vitrage_type")
+NEAREST = 3
 
 
 def explanation(found: dict[str, Any], *, whole: bool = False) -> list[Any]:
@@ -56,18 +57,14 @@ def why_not(found: dict[str, Any]) -> list[Any]:
     shown: list[Any] = [line + _thing(entity)]
     if rule["error"]:
         shown.append(Text(f"the rule is in ERROR and takes no part: {rule['error']}", style=STYLES["ERROR"]))
-    counts: dict[int, int] = {}
-    for walk in found["walks"]:
-        counts[walk["scenario"]] = counts.get(walk["scenario"], 0) + 1
-    for walk in found["walks"]:
-        if not walk["start"]:
-            continue
-        title = f"scenario {walk['scenario']}: {' '.join(walk['condition'].split())}"
-        if counts[walk["scenario"]] > 1:
-            title += f"  (alternative {walk['alternative'] + 1} of {counts[walk['scenario']]})"
+    for number, alternatives in _alike(found["walks"]).items():
+        walk = alternatives[0]
+        title = f"scenario {number[0]}: {' '.join(walk['condition'].split())}"
+        if len(alternatives) > 1:
+            title += f"  ({len(alternatives)} alternatives)"
         tree = Tree(Text(title), guide_style="dim")
-        for number, element in enumerate(walk["elements"]):
-            _element(tree, element, first=not number)
+        for at in range(len(walk["elements"])):
+            _element(tree, [each["elements"][at] for each in alternatives], first=not at)
         if walk["count"]:
             few = (
                 "" if walk["count"] == len(walk["matches"]) else f", {len(walk['matches'])} of them are shown"
@@ -78,6 +75,8 @@ def why_not(found: dict[str, Any]) -> list[Any]:
             if walk["waits"]:
                 branch.add(Text(walk["waits"]))
         shown += ["", tree]
+    if not found["walks"] and not rule["error"]:
+        shown.append("it has no scenarios: it says what others may include, or what stands for one another")
     silent = sorted({walk["scenario"] for walk in found["walks"] if not walk["start"]})
     if silent:
         which = f"scenario{'s' if len(silent) > 1 else ''} {', '.join(map(str, silent))}"
@@ -162,7 +161,20 @@ def _link(node: dict[str, Any]) -> Text:
     return line.append(f"  reported at {moment(node['event_time'])}{by}", style="dim")
 
 
-def _element(tree: Tree, element: dict[str, Any], *, first: bool) -> None:
+def _alike(walks: list[dict[str, Any]]) -> dict[tuple[Any, ...], list[dict[str, Any]]]:
+    """Walks of scenarios that speak of the entity; alternatives that miss the same element together, as
+    those that equivalences make."""
+    found: dict[tuple[Any, ...], list[dict[str, Any]]] = {}
+    for walk in walks:
+        if walk["start"]:
+            elements = tuple((each["what"], each["holds"]) for each in walk["elements"])
+            apart = walk["alternative"] if walk["count"] else None
+            found.setdefault((walk["scenario"], walk["start"], elements, apart), []).append(walk)
+    return found
+
+
+def _element(tree: Tree, alternatives: list[dict[str, Any]], *, first: bool) -> None:
+    element = alternatives[0]
     line = Text("✓ " if element["holds"] else "✗ ", style=STYLES["OK" if element["holds"] else "ERROR"])
     line.append(element["what"], style="bold")
     if element["holds"]:
@@ -176,13 +188,23 @@ def _element(tree: Tree, element: dict[str, Any], *, first: bool) -> None:
     why = "is violated" if negative else "cannot be this one" if first else "finds no partner"
     line.append(f"  {why}", style=STYLES["ERROR"])
     branch = tree.add(line)
-    wants = _wants(element["wants"])
-    if wants and not negative:
-        branch.add(Text(f"wanted: {wants}", style="dim"))
-    for miss in element["misses"]:
-        branch.add(Text(f"{miss['key']}: {miss['why']}"))
-    if element["reason"]:
-        branch.add(Text(element["reason"]))
+    if not negative:
+        for wants in dict.fromkeys(_wants(each["wants"]) for each in alternatives):
+            branch.add(Text(f"wanted: {wants}", style="dim"))
+    # What differs least says most, once for each that came near.
+    misses = sorted(
+        (
+            (miss["why"].count("; "), miss["key"], miss["why"])
+            for each in alternatives
+            for miss in each["misses"]
+        ),
+        reverse=True,
+    )
+    nearest = {key: (differences, key, why) for differences, key, why in misses}
+    for _, key, reason in sorted(nearest.values())[:NEAREST]:
+        branch.add(Text(f"{key}: {reason}"))
+    for reason in dict.fromkeys(each["reason"] for each in alternatives if each["reason"]):
+        branch.add(Text(reason))
 
 
 def _thing(entity: dict[str, Any]) -> Text:

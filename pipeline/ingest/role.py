@@ -8,6 +8,7 @@ from ..codec import Codec
 from ..errors import InvalidSetting
 from ..kafka.registry import HttpRegistry
 from ..settings import Settings
+from .watch import Watch
 from .worker import Worker
 
 
@@ -20,4 +21,22 @@ def run(settings: Settings, stop: threading.Event) -> None:
     if settings.kafka is None:
         raise InvalidSetting("a worker needs kafka: say --kafka BOOTSTRAP, or let faultline up start it")
     registry = HttpRegistry(settings.registry) if settings.registry else None
-    Worker(settings.kafka, settings.instance, Codec(registry), stop.is_set).run()
+    watch = Watch(settings.kafka, settings.instance, Codec(registry), stop.is_set)
+    failures: list[BaseException] = []
+
+    def watching() -> None:
+        try:
+            watch.run()
+        except BaseException as error:
+            failures.append(error)
+            stop.set()
+
+    thread = threading.Thread(target=watching, name="triggers")
+    thread.start()
+    try:
+        Worker(settings.kafka, settings.instance, Codec(registry), stop.is_set).run()
+    finally:
+        stop.set()
+        thread.join()
+    if failures:
+        raise failures[0]

@@ -126,6 +126,14 @@ def moment(checker: Checker, value: Any, steps: Steps) -> int:
         return 0
 
 
+def holds(when: Any, scope: Scope) -> bool:
+    """Whether a condition holds; one that asks for what a record does not have does not."""
+    try:
+        return bool(evaluate(when, scope))
+    except ExpressionError:
+        return False
+
+
 def start(
     document: str, trigger: Trigger, record: Any, causes: Mapping[str, Any], time: int
 ) -> dict[str, Any] | None:
@@ -136,7 +144,7 @@ def start(
     """
     root = identify("trigger", document, trigger.name, *causes.values())
     scope = Scope(View(record) if isinstance(record, Mapping) else record, seed=Seed(root, time))
-    if trigger.when is not None and not evaluate(trigger.when, scope):
+    if trigger.when is not None and not holds(trigger.when, scope):
         return None
     own = record.get("domain") if isinstance(record, Mapping) and trigger.topic else None
     domain = trigger.domain or (own if isinstance(own, str) and own else DEFAULT_DOMAIN)

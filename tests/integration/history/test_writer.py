@@ -21,8 +21,8 @@ from pipeline.history.writer import Log, Writer
 database = local(Path(sys.argv[1]))
 client = database.client()
 migrate(client)
-NUMBERS = ("partition", "n", "epoch", "log_partition", "log_offset", "episode", "scenario", "event_time",
-           "ingest_time", "placeholder", "late", "deduced")
+NUMBERS = ("partition", "n", "epoch", "log_partition", "log_offset", "origin_partition", "origin_offset",
+           "episode", "scenario", "event_time", "ingest_time", "placeholder", "late", "deduced")
 DEFAULTS = dict.fromkeys(NUMBERS, 0)
 
 def row(table, offset, **more):

@@ -48,6 +48,7 @@ unit: setup
 
 bench: setup
 	$(BIN)/python -m pytest -s -m "" tests/benchmarks
+	$(BIN)/python tests/benchmarks/pipeline/run.py
 
 # Newest versions that pyproject.toml allows, written down exactly. Read the difference before committing it.
 lock:

@@ -63,7 +63,7 @@ def exceeded(
         return PER_HOUR, f"{lately} of at most {most} starts within an hour"
     pause = limits.get(COOL_DOWN)
     if pause is not None and last and last > now - round(pause * SECOND):
-        return COOL_DOWN, f"{target} had one {(now - last) // SECOND} s ago, and rests {pause:g} s"
+        return COOL_DOWN, f"{target!r} was seen to {(now - last) // SECOND} s ago, and rests {pause:g} s"
     return None
 
 

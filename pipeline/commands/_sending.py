@@ -12,12 +12,13 @@ from pathlib import Path
 from typing import Any
 
 from .. import settings as configuration
-from ..errors import BrokerUnavailable, InvalidCall, NotRunning
+from ..console.client import Client
+from ..errors import InvalidCall
 from ..ids import identify
 from ..local import instance as instances
 from ..times import rfc3339
+from .records import Record, send
 
-PATIENCE = 15.0
 COMMANDS = "workflow.commands"
 CONTROLS = "controls"
 
@@ -104,36 +105,8 @@ def _send(args: argparse.Namespace, topic: str, key: str, value: dict[str, Any],
 
 
 def _produce(bootstrap: str, topic: str, key: str, value: dict[str, Any]) -> None:
-    from confluent_kafka import KafkaError, Message
-
-    from ..kafka import outbox
-
-    failures: list[str] = []
-
-    def delivered(error: KafkaError | None, _: Message) -> None:
-        if error is not None:
-            failures.append(error.str())
-
-    producer = outbox.producer(bootstrap, "faultline-command")
-    producer.produce(topic, json.dumps(value).encode(), key.encode(), on_delivery=delivered)
-    if producer.flush(PATIENCE):
-        failures.append(f"no answer within {PATIENCE:g} s")
-    if failures:
-        raise BrokerUnavailable(f"Kafka at {bootstrap} did not take the command: {failures[0]}")
+    send(bootstrap, [Record(topic, key, json.dumps(value).encode(), [])])
 
 
 def _post(instance: instances.Instance, path: str, value: dict[str, Any]) -> None:
-    from urllib.error import HTTPError, URLError
-    from urllib.request import Request, urlopen
-
-    headers = {"Authorization": f"Bearer {instance.token}", "Content-Type": "application/json"}
-    request = Request(instance.api.rstrip("/") + path, json.dumps(value).encode(), headers, method="POST")
-    try:
-        with urlopen(request, timeout=PATIENCE):
-            return
-    except HTTPError as error:
-        said = error.read(500).decode(errors="replace")
-        raise NotRunning(f"{instance.api} refused the command: {error.code} {said}") from None
-    except (URLError, OSError) as error:
-        why = error.reason if isinstance(error, URLError) else error
-        raise NotRunning(f"{instance.api} cannot be reached: {why}") from None
+    Client(instance.api, instance.token).post(path, value)

@@ -25,6 +25,7 @@ def api() -> Callable[..., Any]:
                 asked.append((self.path, self.headers["Authorization"], body))
                 self.send_response(status)
                 self.end_headers()
+                self.wfile.write(b"{}")  # as the API does: always JSON
 
             def log_message(self, *_: Any) -> None:
                 return

@@ -110,7 +110,8 @@ def wanted(step: Step, live: Live, command: dict[str, Any]) -> list[Pending]:
 
 def left(approval: Approval) -> list[str]:
     """The roles that have not agreed yet."""
-    agreed = {each["role"] for each in approval.decisions if each["approved"]}
+    # One that is against it ends it at once.
+    agreed = {each["role"] for each in approval.decisions}
     return [role for role in approval.roles if role not in agreed]
 
 

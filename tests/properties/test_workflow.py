@@ -60,7 +60,9 @@ braked:
   input: [x]
   limits: {concurrent: 2, per-hour: 6, cool-down: 5, key: <% $.x %>}
   tasks:
-    ask: {action: approval, input: {roles: [a, b], needed: 1, timeout: 9, otherwise: escalate, escalate_to: a}}
+    ask:
+      action: approval
+      input: {roles: [a, b], needed: 1, timeout: 9, otherwise: escalate, escalate_to: a}
 careful:
   input: [x]
   tasks:
@@ -127,16 +129,23 @@ class World:
         if self.random.random() > 0.3:
             return
         left = self.random.randrange(1, 8)
-        whole = Step.tell
+        whole, put = Step.tell, Step.put
 
-        def breaking(*args: Any, **kwargs: Any) -> None:
+        def count() -> None:
             nonlocal left
             left -= 1
             if not left:
                 raise ZeroDivisionError("broken on purpose")
+
+        def breaking(*args: Any, **kwargs: Any) -> None:
+            count()
             whole(*args, **kwargs)
 
-        Step.tell = breaking  # type: ignore[method-assign]
+        def breaking_put(*args: Any, **kwargs: Any) -> None:
+            count()
+            put(*args, **kwargs)
+
+        Step.tell, Step.put = breaking, breaking_put  # type: ignore[method-assign]
         try:
             self.live.step(value, position, self.now)
         except ZeroDivisionError:
@@ -145,7 +154,7 @@ class World:
             # It was too short to break: it has been applied, and the live one must not be.
             self.live = restored(table)
         finally:
-            Step.tell = whole  # type: ignore[method-assign]
+            Step.tell, Step.put = whole, put  # type: ignore[method-assign]
         assert not self.live.dirty
         assert everything(self.live) == table
 
@@ -196,6 +205,10 @@ class World:
         )
         if command["command"] in ("CANCEL", "STOP"):
             command["undo"] = self.random.random() < 0.5
+        asking = [each for each, live in self.live.store.lives.items() if asks(live)]
+        if asking and command["command"] in ("APPROVE", "PAUSE"):
+            command["execution"] = self.random.choice(sorted(asking))
+            command["root"] = self.live.store.lives[command["execution"]].record.root
         if command["command"] == "APPROVE":
             command |= {"role": self.random.choice("ab"), "approve": self.random.random() < 0.7}
         if command["command"] == "STOP":
@@ -266,6 +279,11 @@ def everything(shard: WorkflowShard) -> dict[str, bytes]:
         keys += [task.key for task in live.tasks.values()]
         keys += [chunk.key for chunks in live.chunks.values() for chunk in chunks]
     return {key: shard.encode(key) or b"" for key in keys}
+
+
+def asks(live: Any) -> bool:
+    """Whether people are asked for something."""
+    return any(task.approvals for task in live.tasks.values())
 
 
 def above_held(store: Any, live: Any) -> bool:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from heapq import heappop, heappush
+from collections.abc import Callable
+from heapq import heapify, heappop, heappush
 from typing import TYPE_CHECKING
 
 from ..times import micros
@@ -10,6 +11,8 @@ from .undo import Undo
 
 if TYPE_CHECKING:
     from .step import Step
+
+ROOM = 4096
 
 
 class Deadlines:
@@ -20,14 +23,22 @@ class Deadlines:
     that is taken back leaves at most hints that lead nowhere.
     """
 
-    __slots__ = ("heap",)
+    __slots__ = ("heap", "limit")
 
     def __init__(self) -> None:
         self.heap: list[tuple[int, str]] = []
+        self.limit = ROOM
 
     def push(self, due: int, key: str) -> None:
         """Enters a deadline."""
         heappush(self.heap, (due, key))
+
+    def sift(self, waits: Callable[[int, str], bool]) -> None:
+        """Drops the hints that lead nowhere, once there may be as many of them as of others."""
+        if len(self.heap) > self.limit:
+            self.heap = [entry for entry in self.heap if waits(*entry)]
+            heapify(self.heap)
+            self.limit = max(ROOM, 2 * len(self.heap))
 
     def first(self) -> int | None:
         """The earliest time, if anything waits."""

@@ -25,6 +25,9 @@ def census(shard: GraphShard) -> dict[str, Any]:
             placeholders.append({"domain": domain, "key": vertex.key, "alarms": waiting})
     matches: dict[str, int] = {}
     for clause in shard.engine.clauses:
+        if clause.feeds or clause.group is not None:
+            # It serves another clause of its scenario, whose matches count.
+            continue
         matches[clause.rule.name] = matches.get(clause.rule.name, 0) + len(clause.matches)
     return {
         **{name: shard.counts.get(name, 0) for name in ("applied", "older", "repeated", "duplicates")},

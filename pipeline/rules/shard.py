@@ -319,7 +319,9 @@ class GraphShard:
         for domain, graph in self.graphs.items():
             if graph.tombs:
                 self.dirty.update(self._memories[domain].expire(graph, self.clock.micros))
-        first = self.engine.waiting.deadlines.first()
+        deadlines = self.engine.waiting.deadlines
+        deadlines.sift(self._waits)
+        first = deadlines.first()
         if first is None or first > self.clock.micros:
             return []
         # What a deadline brings about happens by the domain's clock, not by that of who marks it.
@@ -343,6 +345,12 @@ class GraphShard:
         step.now = step.time = limit
         self.engine.release(step, before)
         return self._told(step, before, starts=True)
+
+    def _waits(self, due: int, key: str) -> bool:
+        if key[0] != "h":
+            return self.engine.waiting.waits(due, key)
+        watch = self.graphs[key.split("\x1f", 2)[1]].watches.get(key)
+        return watch is not None and watch.until == due
 
     def _steady(self, step: Step, due: int, key: str) -> None:
         """Passes on what was held back of a restless alarm."""

@@ -106,6 +106,7 @@ def _alarms(graph: Graph, facts: Facts, shard: GraphShard) -> list[dict[str, Any
                 "deduced": part.deduced,
                 "episode": fact.episode if fact is not None else None,
                 "rules": sorted(rules),
+                **({"flapping": True} if (alarm.attributes or {}).get("flapping") is True else {}),
             }
         )
     return sorted(found, key=lambda entry: (str(entry["key"]), str(entry["source"])))

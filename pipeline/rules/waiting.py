@@ -240,6 +240,13 @@ class Waiting:
             left = tuple(time for time in window.times if time > step.now - window.group.within)
             self._set(step, window, left, graphs[window.domain], agenda)
 
+    def waits(self, due: int, key: str) -> bool:
+        """Whether anything of the rules still waits for that time."""
+        hold, window = self.holds.get(key), self.windows.get(key)
+        return (hold is not None and hold.due == due and not hold.ripe) or (
+            window is not None and window.due == due
+        )
+
     def forget(self, step: Step, groups: set[Group]) -> None:
         """Drops the windows of rules that went."""
         for group in groups:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
 from support.lab import Lab, moment
 
+from pipeline.checking import check_files
 from pipeline.errors import InvalidDocument
 from pipeline.graph.hygiene import Care, Flapping, parse
 
@@ -78,6 +80,7 @@ def test_a_flapping_alarm_stands_at_its_worst_until_quiet(restored: bool) -> Non
     assert shown(lab) == {"x": "CRITICAL"}, "a fourth change: held, at its worst"
     assert lab.changes()[0]["alarm"]["attributes"]["flapping"] is True
     assert lab.deduced() == {"restless@host/h": "WARNING"}
+    assert [alarm.get("flapping") for alarm in lab.state()["alarms"]] == [True, None]
     maybe()
     lab.alarm("x", "host/h", "WARNING", at=50)
     assert told(lab) == [("REPEATED", None, "flapping")]
@@ -200,3 +203,10 @@ def test_settings_are_inherited() -> None:
 def test_what_is_refused(text: str, said: str) -> None:
     with pytest.raises(InvalidDocument, match=said):
         parse(text)
+
+
+def test_the_file_that_is_shipped_is_accepted_as_a_definition() -> None:
+    (checked,) = check_files([Path(__file__).parents[3] / "rules" / "hygiene.yaml"])
+    assert checked.accepted
+    assert checked.definition is not None
+    assert (checked.definition.kind, checked.kind) == ("VALUES", "hygiene")

@@ -320,3 +320,20 @@ scenarios:
     assert lab.deduced() == {}
     mark(lab, 310)
     assert lab.deduced() == {"d@host/h": "CRITICAL"}
+
+
+def test_waits_that_were_given_up_do_not_pile_up() -> None:
+    lab = lab_with(FOR)
+    deadlines = lab.shard.engine.waiting.deadlines
+    deadlines.limit = 20
+    for number in range(100):
+        lab.alarm("x", "host/h", at=10 + 2 * number)
+        lab.clear("x", "host/h", at=11 + 2 * number)
+        mark(lab, 11 + 2 * number)
+        assert len(deadlines.heap) <= 21
+        deadlines.limit = min(deadlines.limit, 20)
+    lab.alarm("x", "host/h", at=300)
+    mark(lab, 599)
+    assert lab.deduced() == {}
+    mark(lab, 600)
+    assert lab.deduced() == {"d@host/h": "CRITICAL"}

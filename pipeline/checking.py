@@ -77,7 +77,12 @@ def check_files(
     for checked, document in files:
         if document is not None and checked.kind not in _RULES:
             _CHECKS[checked.kind](checked, document)
-    _check_starts(rules, [checked for checked, _ in files if checked.kind == "playbook"], live)
+    triggers = [
+        (checked, document)
+        for checked, document in files
+        if checked.kind == "triggers" and document is not None
+    ]
+    _check_starts(rules, [checked for checked, _ in files if checked.kind == "playbook"], triggers, live)
     checked_files = [checked for checked, _ in files]
     _check_names(checked_files)
     return checked_files
@@ -202,14 +207,20 @@ def _check_together(files: list[tuple[Checked, Document]], live: Iterable[Defini
 
 
 def _check_starts(
-    rules: list[tuple[Checked, Document]], playbooks: list[Checked], live: Iterable[Definition]
+    rules: list[tuple[Checked, Document]],
+    playbooks: list[Checked],
+    triggers: list[tuple[Checked, Document]],
+    live: Iterable[Definition],
 ) -> None:
-    """Rules beside playbooks, where there are both: alone they cannot tell what they start."""
+    """Rules and triggers beside playbooks, where there are: alone they cannot tell what they start."""
     from . import starts
 
-    if not rules:
+    if not rules and not triggers:
         return
     known = starts.known([one.content for one in playbooks if one.content is not None], live)
+    for checked, document in triggers if known else ():
+        if checked.content is not None:
+            checked.findings += starts.check_triggers(checked.content, document, known)
     for checked, document in rules:
         if known and checked.content is not None:
             checked.findings += starts.check(checked.content, document, known)

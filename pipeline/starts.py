@@ -1,10 +1,10 @@
-"""What rules start, beside the playbooks that there are: names that nobody has, inputs left out."""
+"""What rules and triggers start, beside the playbooks that there are: unknown names, inputs left out."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from difflib import get_close_matches
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from .document import Document, Finding
 from .errors import InvalidDocument
@@ -13,6 +13,7 @@ from .events import Definition
 if TYPE_CHECKING:
     from .rules.template import Template
     from .workflow.model import Content, WorkflowDefinition
+    from .workflow.triggers import Trigger
 
 
 def known(contents: Iterable[Content], live: Iterable[Definition]) -> dict[str, WorkflowDefinition]:
@@ -42,15 +43,40 @@ def check(
                 continue
             found = workflows.get(action.workflow)
             if found is None:
-                close = get_close_matches(action.workflow, workflows, 1)
-                hint = f"did you mean {close[0]!r}?" if close else f"there are {', '.join(sorted(workflows))}"
-                message = f"there is no workflow {action.workflow!r}; {hint}"
-                yield document.finding("workflow-unknown", message, *action.place, level="warning")
+                yield _unknown(action.workflow, document, workflows, action.place)
                 continue
             given = action.input if isinstance(action.input, Mapping) else {}
-            missing = [one.name for one in found.input if not one.optional and one.name not in given]
-            extra = sorted(given.keys() - {one.name for one in found.input})
-            for names, fault in ((missing, "needs the input"), (extra, "has no input")):
-                if names:
-                    message = f"the workflow {found.name!r} {fault} {', '.join(names)}"
-                    yield document.finding("workflow-input", message, *action.place, level="warning")
+            yield from _unfit(found, given, document, action.place)
+
+
+def check_triggers(
+    triggers: Iterable[Trigger], document: Document, workflows: Mapping[str, WorkflowDefinition]
+) -> Iterator[Finding]:
+    """Warnings about the triggers of a document that could only start what ends in ERROR."""
+    for trigger in triggers:
+        place = ("triggers", trigger.name)
+        found = workflows.get(trigger.workflow)
+        if found is None:
+            yield _unknown(trigger.workflow, document, workflows, (*place, "workflow"))
+        else:
+            yield from _unfit(found, trigger.input, document, (*place, "workflow"))
+
+
+def _unknown(
+    name: str, document: Document, workflows: Mapping[str, WorkflowDefinition], place: Iterable[Any]
+) -> Finding:
+    close = get_close_matches(name, workflows, 1)
+    hint = f"did you mean {close[0]!r}?" if close else f"there are {', '.join(sorted(workflows))}"
+    message = f"there is no workflow {name!r}; {hint}"
+    return document.finding("workflow-unknown", message, *place, level="warning")
+
+
+def _unfit(
+    found: WorkflowDefinition, given: Mapping[str, Any], document: Document, place: Iterable[Any]
+) -> Iterator[Finding]:
+    missing = [one.name for one in found.input if not one.optional and one.name not in given]
+    extra = sorted(given.keys() - {one.name for one in found.input})
+    for names, fault in ((missing, "needs the input"), (extra, "has no input")):
+        if names:
+            message = f"the workflow {found.name!r} {fault} {', '.join(names)}"
+            yield document.finding("workflow-input", message, *place, level="warning")

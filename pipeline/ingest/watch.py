@@ -32,6 +32,7 @@ IDLE = 0.2
 BATCH = 500
 PATIENCE = 30.0
 RETRY = 1.0
+LAST = 5.0
 
 
 class Watch:
@@ -130,10 +131,15 @@ class Watch:
             positions[message.topic(), message.partition()] = message.offset() + 1
             for value in self._starts(message):
                 self._produce(value)
-        self._settle()
-        if positions:
-            offsets = [TopicPartition(*place, offset) for place, offset in positions.items()]
+        if self._settled() and positions:
+            self._commit([TopicPartition(*place, offset) for place, offset in positions.items()])
+
+    def _commit(self, offsets: list[TopicPartition]) -> None:
+        try:
             self._events.commit(offsets=offsets, asynchronous=False)
+        except KafkaException as error:
+            # What is not committed is read again, and starts nothing twice.
+            log.warning("positions of triggers could not be committed: %s", error)
 
     def _starts(self, message: Message) -> list[dict[str, Any]]:
         """The STARTs for one record."""
@@ -200,9 +206,17 @@ class Watch:
         key = value["root"].encode()
         self._producer.produce(COMMANDS, encoded, key, headers=headers, on_delivery=delivered)
 
-    def _settle(self) -> None:
-        """Waits until Kafka has all that was sent. Raises ``BrokerUnavailable`` when it does not take it."""
-        if len(self._producer) and self._producer.flush(PATIENCE):
-            self._failed = f"no answer within {PATIENCE:g} s"
+    def _settled(self) -> bool:
+        """Waits until Kafka has all that was sent; False when it is time to stop before that.
+
+        Raises ``BrokerUnavailable`` when Kafka does not take it.
+        """
+        end = 0.0
+        while len(self._producer) and self._producer.flush(IDLE):
+            if self._stopped():
+                end = end or time.monotonic() + LAST
+                if time.monotonic() > end:
+                    return False
         if self._failed:
             raise BrokerUnavailable(f"Kafka did not take what a trigger starts: {self._failed}")
+        return True

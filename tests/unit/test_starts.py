@@ -1,3 +1,4 @@
+# ruff: noqa: E501 - a row of a table stands on one line.
 from __future__ import annotations
 
 from pathlib import Path
@@ -89,3 +90,24 @@ scenarios:
     [checked] = check_files([second], {}, [Definition("RULE", "a", first)])
     assert [finding.code for finding in checked.findings] == ["negative-cycle"]
     assert checked.definition is None
+
+
+@pytest.mark.parametrize(
+    ("trigger", "message"),
+    [
+        ("{workflow: cure, cron: '* * * * *', input: {host: 1}}", None),
+        ("{workflow: cur, cron: '* * * * *'}", "workflow-unknown: there is no workflow 'cur'; did you mean 'cure'?"),
+        ("{workflow: cure, topic: alarms.raw}", "workflow-input: the workflow 'cure' needs the input host"),
+        ("{workflow: cure, cron: often}", "trigger-cron: cron: 'often' has not five fields (or six, the last one for seconds)"),
+    ],
+)  # fmt: skip
+def test_a_trigger_is_told_what_its_workflow_lacks(tmp_path: Path, trigger: str, message: str | None) -> None:
+    path = tmp_path / "t.yaml"
+    path.write_text(f"triggers:\n  t: {trigger}\n")
+    (checked,) = check_files([path], {}, [Definition("WORKFLOW", "cure", PLAYBOOK)])
+    assert checked.kind == "triggers"
+    assert [str(finding).partition(": ")[2] for finding in checked.findings][:1] == ([message] if message else [])
+    accepted = message is None or not message.startswith("trigger")
+    assert (checked.accepted, checked.definition is not None) == (accepted, accepted)
+    if checked.definition is not None:
+        assert (checked.definition.kind, checked.definition.name) == ("TRIGGER", "t")

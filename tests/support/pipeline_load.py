@@ -10,20 +10,25 @@ from typing import Any
 from .pipeline_local import Pipeline, everything, plain_producer, send
 from .pipeline_records import READ, UNREAD, Sent, alarm, hosts
 
+#: So many hosts later an alarm comes back, that a worker may have died in between.
+LATER = 45
+
 
 class Load:
     """Alarms on hosts of ``domains`` at ``rate`` a second, until ``stop``.
 
-    Every host's alarm is raised, every third is cleared again later, and between them
-    come alarms that no rule reads. Producing never gives up: what it counts, Kafka has.
+    Every host's alarm is raised, every third is cleared again, and every third of those
+    is raised once more a good while later; between them come alarms that no rule reads.
+    Producing never gives up: what it counts, Kafka has.
     """
 
     def __init__(self, pipeline: Pipeline, domains: list[str], rate: int, number: int) -> None:
         self.pipeline = pipeline
         self.domains = domains
         self.number = number
-        self.raised: list[tuple[str, int]] = []
-        self.cleared: list[tuple[str, int]] = []
+        #: What must be deduced: domain, host, and which life of the alarm it is.
+        self.raised: list[tuple[str, int, int]] = []
+        self.cleared: list[tuple[str, int, int]] = []
         self.unread = 0
         self.sent = 0
         self._rate = rate
@@ -67,14 +72,18 @@ class Load:
             f" FROM alarms WHERE domain IN ({chosen})"
         )
         # One place in the log a record, one life an alarm: nothing was taken twice.
-        assert found == wanted | {"places": self.sent, "ignored": 0, "episodes": 1}, (found, wanted)
+        lives = max(episode for _, _, episode in self.raised)
+        assert found == wanted | {"places": self.sent, "ignored": 0, "episodes": lives}, (found, wanted)
         journal = self._once("graph.journal")
         deduced = self._once("alarms.deduced")
         assert len({value["record"] for value in journal.values()}) == len(journal)
-        told = Counter((value["domain"], value["alarm"]["resource"]["id"], value["alarm"]["status"])
-                       for value in deduced.values())  # fmt: skip
-        must = Counter([(domain, f"i{index}", "ACTIVE") for domain, index in self.raised])
-        must += Counter([(domain, f"i{index}", "CLEARED") for domain, index in self.cleared])
+        told = Counter(
+            (value["domain"], alarm_["resource"]["id"], alarm_["status"], alarm_["episode"])
+            for value in deduced.values()
+            if (alarm_ := value["alarm"])
+        )
+        must = Counter((domain, f"i{index}", "ACTIVE", episode) for domain, index, episode in self.raised)
+        must += Counter((domain, f"i{index}", "CLEARED", episode) for domain, index, episode in self.cleared)
         assert told == must, (told - must, must - told)
         return found
 
@@ -106,11 +115,15 @@ class Load:
         index = turn // 3
         name = f"{domain}-{turn}"
         if turn % 3 == 0 and index < self.number:
-            self.raised.append((domain, index))
+            self.raised.append((domain, index, 1))
             return alarm(domain, READ, f"h{index}", name)
         if turn % 3 == 1 and index < self.number and index % 3 == 0:
-            self.cleared.append((domain, index))
+            self.cleared.append((domain, index, 1))
             return alarm(domain, READ, f"h{index}", name, "CLEARED")
+        again = index - LATER
+        if turn % 3 == 2 and 0 <= again < self.number and again % 9 == 0:
+            self.raised.append((domain, again, 2))
+            return alarm(domain, READ, f"h{again}", name)
         self.unread += 1
         return alarm(domain, f"{UNREAD} {turn}", f"h{turn % self.number}", name)
 

@@ -128,10 +128,10 @@ def open_(step: Step, record: Execution, definition: WorkflowDefinition) -> None
         fail(step, live, str(error))
 
 
-def begin(step: Step, live: Live, **more: Any) -> None:
+def begin(step: Step, live: Live, info: str | None = None) -> None:
     """Runs the start tasks of an execution; where the one above is held, they wait with it."""
     record, definition = live.record, live.definition
-    step.execution_state(live, RUNNING, None, **more)
+    step.execution_state(live, RUNNING, info)
     above = step.store.lives.get(record.parent)
     if above is not None and above.record.state == PAUSED:
         step.execution_state(live, PAUSED, None)

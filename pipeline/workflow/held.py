@@ -77,14 +77,14 @@ def releasing(step: Step, command: dict[str, Any]) -> None:
     live = control.known(step, command)
     if live is not None and waits(live):
         send(step, live, RELEASE)
-        enter(step, live, by=command.get("by"))
+        enter(step, live, said("Released", command))
 
 
 def dropping(step: Step, command: dict[str, Any]) -> None:
     """A DROP: what is held will not run."""
     live = control.known(step, command)
     if live is not None and waits(live):
-        executions.finish(step, live, CANCELLED, command.get("message") or "Dropped while it was held")
+        executions.finish(step, live, CANCELLED, said("Dropped while it was held", command))
 
 
 def waits(live: Live) -> bool:
@@ -92,10 +92,18 @@ def waits(live: Live) -> bool:
     return live.record.limited == ASKED and live.record.state in (IDLE, HELD)
 
 
-def enter(step: Step, live: Live, **more: Any) -> None:
+def said(word: str, command: dict[str, Any]) -> str:
+    """What was done, by whom, and why."""
+    by = command.get("by")
+    who = by.get("operator") if isinstance(by, dict) else by
+    message = command.get("message")
+    return f"{word}{f' by {who}' if who else ''}{f': {message}' if message else ''}"
+
+
+def enter(step: Step, live: Live, info: str | None = None) -> None:
     """Begins what waited."""
     step.execution(live).limited = INSIDE
-    executions.begin(step, live, **({"released": more["by"]} if more.get("by") else {}))
+    executions.begin(step, live, info)
 
 
 def again(step: Step, live: Live) -> None:

@@ -1,9 +1,9 @@
 """Documents of triggers: what starts workflows by the clock, or at records of a topic.
 
-    triggers:
-      nightly: {workflow: check_hosts, cron: "0 3 * * *", first: "2026-01-05T10:00:00Z", count: 10}
-      severe:
-        {workflow: look, topic: alarms.raw, when: <% $.alarm.severity = CRITICAL %>, input: {id: <% $.id %>}}
+triggers:
+  nightly: {workflow: check_hosts, cron: "0 3 * * *", first: "2026-01-05T10:00:00Z", count: 10}
+  severe:
+    {workflow: look, topic: alarms.raw, when: <% $.alarm.severity = CRITICAL %>, input: {id: <% $.id %>}}
 """
 
 from __future__ import annotations

@@ -86,7 +86,9 @@ def go_on(step: Step, live: Live) -> None:
     if left:
         run(step, live, plan, max(left, key=lambda task: task.order))
     else:
-        executions.finish(step, live, plan.state, plan.info, record.output, undone=undone(live, plan))
+        names = undone(live, plan)
+        info = "\n".join(filter(None, (plan.info, f"Undone: {', '.join(names)}" if names else "")))
+        executions.finish(step, live, plan.state, info or None, record.output, undone=names)
 
 
 def run(step: Step, live: Live, plan: Undo, done: Task) -> None:
@@ -111,7 +113,10 @@ def failed(step: Step, live: Live, plan: Undo, task: Task) -> None:
     if isinstance(output, dict):
         output = {**output, "result": said}
     kept = replace(plan, done=plan.done[:-1])
-    executions.finish(step, live, ERROR, said[: executions.LONGEST_INFO], output, undone=undone(live, kept))
+    names = undone(live, kept)
+    if names:
+        said += f"\nUndone: {', '.join(names)}"
+    executions.finish(step, live, ERROR, said[: executions.LONGEST_INFO], output, undone=names)
 
 
 def undone(live: Live, plan: Undo) -> list[str]:

@@ -105,10 +105,12 @@ def test_what_is_held_can_be_released_and_counts_then():
     stage = Stage("{cool-down: 60}")
     stage.start("a")
     stage.start("b", 10)
-    stage.order("RELEASE", "b", 50)
+    who = {"by": {"operator": "ann"}, "message": "seen to"}
+    stage.at(50, command="RELEASE", root="b", execution="b", **who)
     stage.start("c", 70)
     stage.run()
     assert stage.states("b") == ["HELD", "RUNNING", "SUCCESS"]
+    assert stage.steps("b")[1]["state_info"] == "Released by ann: seen to"
     assert stage.states("c") == ["HELD"]
 
 

@@ -58,7 +58,9 @@ def test_the_clock(trigger, until, started):
 
 
 def test_what_is_started_is_told_why_and_is_given_its_input():
-    clock = Clock("t: {workflow: wf, cron: '* * * * *', count: 1, domain: site, input: {x: <% $.scheduled %>}, env: {e: <% $.count %>}}")
+    clock = Clock(
+        "t: {workflow: wf, cron: '* * * * *', count: 1, domain: site, input: {x: <% $.scheduled %>}, env: {e: <% $.count %>}}"
+    )
     clock.until(60)
     (value,) = clock.starts()
     assert value["by"] == {"trigger": "doc/t", "domain": "site", "scheduled": "2000-01-01T00:01:00.000000Z"}

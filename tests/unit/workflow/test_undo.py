@@ -40,6 +40,7 @@ def test_what_was_done_is_undone_the_last_first(play):
     assert "c [task_ex_id" in ran.info
     last = [out.value for out in ran.runner.outputs if out.value.get("kind") == "EXECUTION"][-1]
     assert last["undone"] == ["b", "a"]
+    assert ran.info.endswith("\nUndone: b, a")
     assert ran.tasks == {
         "a": "SUCCESS",
         "b": "SUCCESS",

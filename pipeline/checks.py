@@ -155,9 +155,7 @@ def _quick_topology(value: bytes, at: str, origin: Origin | None) -> Input:
     edge: Relationship | None = None
     if entity is not None:
         _flat(entity.attributes)
-        made = Entity(
-            entity.type, entity.id, entity.name, entity.category, entity.state, entity.attributes
-        )
+        made = Entity(entity.type, entity.id, entity.name, entity.category, entity.state, entity.attributes)
     elif relationship is not None:
         source, target = relationship.source, relationship.target
         _flat(relationship.attributes)

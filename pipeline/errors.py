@@ -97,7 +97,7 @@ class SchemaRefused(FaultlineError):
 
 
 class DeliveryFailed(FaultlineError):
-    """Raised when Kafka did not take a record that must not be lost; this process must end and start again."""
+    """Raised when Kafka did not take a record that must not be lost; this process must end."""
 
 
 class QueryRefused(FaultlineError):

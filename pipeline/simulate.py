@@ -32,6 +32,7 @@ class Workflows(Protocol):
 class BadLine(FaultlineError):
     """Raised when a line of the events is none; the message says what is wrong with it."""
 
+
 #: What is defined before the first line has a time, too.
 BEGINNING = rfc3339(0)
 

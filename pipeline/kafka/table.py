@@ -120,9 +120,7 @@ def transact(producer: Producer, topic: str, partition: int, values: Values) -> 
                     producer.poll(0.01)
     except KafkaException as error:
         raise _failure(error, f"cannot write to {topic}[{partition}]") from error
-    _patiently(
-        partial(producer.commit_transaction, 15.0), deadline, f"cannot commit to {topic}[{partition}]"
-    )
+    _patiently(partial(producer.commit_transaction, 15.0), deadline, f"cannot commit to {topic}[{partition}]")
 
 
 def _patiently(call: Callable[[], object], deadline: float, what: str) -> None:

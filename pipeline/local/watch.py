@@ -52,7 +52,7 @@ def open_at_end(bootstrap: str, name: str, topics: Sequence[str]) -> Consumer:
 
 
 def read(consumer: Consumer, timeout: float = 0.05) -> list[Seen]:
-    """What has come, at most ``timeout`` seconds waited for; sorted by time, then by what follows from what."""
+    """What has come, at most ``timeout`` seconds waited for; in the order of time and consequence."""
     seen: list[Seen] = []
     for message in consumer.consume(500, timeout):
         if message.error() is None and message.value():

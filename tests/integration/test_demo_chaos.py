@@ -7,7 +7,6 @@ import random
 from pathlib import Path
 
 import pytest
-
 from support import demo_chaos
 
 BLOWS_EACH = 3

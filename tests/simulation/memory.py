@@ -147,9 +147,7 @@ class MemoryOutbox:
 
     def send(self, outputs: list[Output], batch: Batch) -> None:
         for output in outputs:
-            sent = Sent(
-                output.topic, output.key, output.id, msgspec.json.encode(output.value), output.time
-            )
+            sent = Sent(output.topic, output.key, output.id, msgspec.json.encode(output.value), output.time)
             place = (output.topic, partition_of(output.key, self.kafka.partitions))
             self._later(place, batch, partial(self.kafka.arrive, sent))
 

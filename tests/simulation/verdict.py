@@ -42,9 +42,7 @@ def simulate(
     return clock.run(_simulate(plan, inputs, fresh, killers))
 
 
-async def _simulate(
-    plan: Plan, inputs: Inputs, fresh: Factory, killers: Callable[[bytes], bool]
-) -> Verdict:
+async def _simulate(plan: Plan, inputs: Inputs, fresh: Factory, killers: Callable[[bytes], bool]) -> Verdict:
     draw = Random(plan.seed)
     kafka = Kafka(plan.partitions, draw, feed=plan.feed)
     kafka.arrived = plan.around(kafka)
@@ -117,9 +115,7 @@ def _judge(
         verdict.faults.append(f"partition {number}: {len(wrong)} keys wrong, such as {wrong[0]!r}")
 
 
-def _judge_outputs(
-    kafka: Kafka, verdict: Verdict, fresh: Factory, killers: Callable[[bytes], bool]
-) -> None:
+def _judge_outputs(kafka: Kafka, verdict: Verdict, fresh: Factory, killers: Callable[[bytes], bool]) -> None:
     """Every output is there; what is there twice is the same; nothing else is there."""
     expected: dict[str, Sent] = {}
     for number, log in enumerate(kafka.log):

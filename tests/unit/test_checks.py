@@ -63,9 +63,7 @@ def test_a_relationship() -> None:
         AT,
         "nova",
         op="DELETE",
-        relationship=Relationship(
-            EntityRef("nova.host", "h"), "contains", EntityRef("nova.instance", "v")
-        ),
+        relationship=Relationship(EntityRef("nova.host", "h"), "contains", EntityRef("nova.instance", "v")),
     )
 
 

@@ -106,7 +106,9 @@ def test_a_trigger_is_told_what_its_workflow_lacks(tmp_path: Path, trigger: str,
     path.write_text(f"triggers:\n  t: {trigger}\n")
     (checked,) = check_files([path], {}, [Definition("WORKFLOW", "cure", PLAYBOOK)])
     assert checked.kind == "triggers"
-    assert [str(finding).partition(": ")[2] for finding in checked.findings][:1] == ([message] if message else [])
+    assert [str(finding).partition(": ")[2] for finding in checked.findings][:1] == (
+        [message] if message else []
+    )
     accepted = message is None or not message.startswith("trigger")
     assert (checked.accepted, checked.definition is not None) == (accepted, accepted)
     if checked.definition is not None:

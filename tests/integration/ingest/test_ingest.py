@@ -142,9 +142,7 @@ def test_kill_9_in_mid_run_loses_nothing(kafka: Broker, start: Start) -> None:
         process.send_signal(signal.SIGKILL)
         process.wait()
     start()
-    inbound.eventually(
-        lambda: len(inbound.ids(kafka.bootstrap)) == total, "every record"
-    )
+    inbound.eventually(lambda: len(inbound.ids(kafka.bootstrap)) == total, "every record")
     records = inbound.log_records(kafka.bootstrap)
     assert Counter(accepted(records)) == Counter(f"a-{number}" for number in range(total))
     origins: dict[str, set[Origin]] = defaultdict(set)
@@ -179,14 +177,10 @@ def test_two_workers_share_and_one_takes_over(kafka: Broker, start: Start) -> No
     workers[victim].kill()
     workers[victim].wait()
     steady(kafka.bootstrap, range(4_000, 5_000))
-    inbound.eventually(
-        lambda: len(inbound.ids(kafka.bootstrap)) == 5_000, "every record"
-    )
+    inbound.eventually(lambda: len(inbound.ids(kafka.bootstrap)) == 5_000, "every record")
     start(victim)
     steady(kafka.bootstrap, range(5_000, 6_000))
-    inbound.eventually(
-        lambda: len(inbound.ids(kafka.bootstrap)) == 6_000, "every record"
-    )
+    inbound.eventually(lambda: len(inbound.ids(kafka.bootstrap)) == 6_000, "every record")
     assert Counter(accepted(inbound.log_records(kafka.bootstrap))) == Counter(
         f"a-{number}" for number in range(6_000)
     )
@@ -200,9 +194,7 @@ def test_a_broker_that_dies_is_waited_for(kafka: Broker, start: Start) -> None:
     again = start_broker(kafka.directory)
     try:
         steady(again.bootstrap, range(1_000, 2_000))
-        inbound.eventually(
-            lambda: len(inbound.ids(again.bootstrap)) == 2_000, "every record"
-        )
+        inbound.eventually(lambda: len(inbound.ids(again.bootstrap)) == 2_000, "every record")
         assert process.poll() is None, "it goes on by itself"
         assert len(accepted(inbound.log_records(again.bootstrap))) == 2_000
         process.terminate()

@@ -68,9 +68,7 @@ def test_a_line_larger_than_kafka_takes_is_bad() -> None:
     assert [(number, error.reason) for number, error in bad] == [(1, "too-large")]
 
 
-def test_a_wrong_call_is_told_what_would_be_right(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_wrong_call_is_told_what_would_be_right(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["emit", "alarms.row", "-"]) == 2
     assert "alarms.raw" in capsys.readouterr().err
     assert cli.main(["emit", "alarms.raw", str(tmp_path / "none")]) == 2

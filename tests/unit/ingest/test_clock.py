@@ -53,9 +53,7 @@ def test_a_partition_whose_end_is_not_known_is_claimed_no_further_than_read() ->
 
 def test_a_record_read_after_the_last_round_is_later_than_it() -> None:
     clock = learnt(1_000)
-    assert marked(clock.mark([Read(ONE, "abc", 5, 3_000)], {ONE: 5})) == {
-        ONE: "1970-01-01T00:00:03.000000Z"
-    }
+    assert marked(clock.mark([Read(ONE, "abc", 5, 3_000)], {ONE: 5})) == {ONE: "1970-01-01T00:00:03.000000Z"}
 
 
 def test_a_round_is_known_by_its_earliest_append_once_all_are_in() -> None:

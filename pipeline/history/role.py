@@ -64,7 +64,7 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
     admin = AdminClient(client_common(bootstrap, "faultline-history"))
     board = Board()
     halt = threading.Event()
-    with consumer(bootstrap, "faultline-history") as reader:
+    with consumer(bootstrap, "faultline-history", patient=True) as reader:
         sink = assemble(reader, admin, writer, bootstrap, settings.registry)
 
         async def ends(topics: tuple[str, ...]) -> Extents:

@@ -17,12 +17,17 @@ PATIENCE = 60.0
 
 
 @contextmanager
-def consumer(bootstrap: str, name: str) -> Iterator[Consumer]:
-    """A consumer outside of any group, closed at the end."""
+def consumer(bootstrap: str, name: str, *, patient: bool = False) -> Iterator[Consumer]:
+    """A consumer outside of any group, closed at the end.
+
+    ``patient``: a tenth of a second may pass before a record is seen, so that many come at once.
+    """
     reader = Consumer(
         client.reader(bootstrap, name)
         # Restores are long sequential reads on a machine that waits for them.
         | {"enable.partition.eof": True, "queued.max.messages.kbytes": 65_536}
+        # Else every batch that somebody writes answers a request of its own.
+        | ({"fetch.min.bytes": 262_144, "fetch.wait.max.ms": 100} if patient else {})
     )
     try:
         yield reader

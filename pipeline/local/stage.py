@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import secrets
-import socket
 import sys
 import time
 from collections.abc import Iterator
@@ -20,7 +19,7 @@ from ..console.client import Client
 from ..errors import FaultlineError
 from ..kafka import client
 from ..settings import Settings
-from . import incident, narrator, processes, supervisor, watch
+from . import incident, narrator, ports, processes, supervisor, watch
 
 CLOUD_WITHIN = 20.0
 
@@ -88,7 +87,7 @@ def staged(settings: Settings, *, pace: float = 1.0) -> Iterator[Stage]:
     ``pace`` stretches or shortens the cloud's delays. Raises what ``supervisor.start`` raises.
     """
     domain = f"demo-{time.strftime('%Y%m%d-%H%M%S')}"
-    port, token = _free_port(), secrets.token_urlsafe(16)
+    port, token = ports.free(), secrets.token_urlsafe(16)
     url = f"http://127.0.0.1:{port}"
     own = replace(
         settings,
@@ -133,9 +132,3 @@ def _await(ready: Path, cloud: Any, log: Path) -> None:
                 f"the demo cloud does not come up; the end of its log:\n{processes.tail(log)}"
             )
         time.sleep(0.05)
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

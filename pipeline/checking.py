@@ -104,6 +104,8 @@ def kind_of(value: Any) -> str:
             return kind
     if "triggers" in value and value.keys() <= {"triggers", "name", "version", "description"}:
         return "triggers"
+    if isinstance(value.get("variables"), dict) and not {"tasks", "workflows", "actions"} & value.keys():
+        return "environment"
     if str(value.get("version")) in ("2.0", "2") and "metadata" not in value:
         return "playbook"
     if "values" in value:
@@ -129,7 +131,7 @@ def _read(path: Path) -> tuple[Checked, Document | None]:
             return checked, read_file(path)
         document = read_file(path, scalars="text")
         checked.kind = kind_of(document.value)
-        if checked.kind in ("playbook", "triggers"):
+        if checked.kind in ("playbook", "triggers", "environment"):
             document = read_file(path, aliases=False)
         elif checked.kind == "topic":
             document = read_file(path)
@@ -254,6 +256,17 @@ def _check_triggers(checked: Checked, document: Document) -> None:
         checked.definition = Definition("TRIGGER", checked.name, document.text, checked.path)
 
 
+def _check_environment(checked: Checked, document: Document) -> None:
+    from .workflow import environments
+
+    name = document.value.get("name")
+    checked.name = name if isinstance(name, str) and name else Path(checked.path).stem
+    checked.content, findings = environments.parse(document)
+    checked.findings += findings
+    if checked.accepted:
+        checked.definition = Definition("ENVIRONMENT", checked.name, document.text, checked.path)
+
+
 def _check_values(checked: Checked, document: Document) -> None:
     from .graph.values import parse
 
@@ -316,7 +329,8 @@ def _check_test(checked: Checked, document: Document) -> None:
 def _check_unknown(checked: Checked, document: Document) -> None:
     message = (
         "cannot tell what this file is: a rule has `scenarios`, `equivalences` or `definitions`, "
-        "a playbook `version: '2.0'`, triggers `triggers`, a value mapping `values`"
+        "a playbook `version: '2.0'`, triggers `triggers`, an environment `variables`, "
+        "a value mapping `values`"
     )
     checked.findings.append(document.finding("kind", message))
 
@@ -340,6 +354,7 @@ def _found(error: InvalidDocument) -> list[Finding]:
 _CHECKS = {
     "playbook": _check_playbook,
     "triggers": _check_triggers,
+    "environment": _check_environment,
     "values": _check_values,
     "hygiene": _check_hygiene,
     "topic": _check_topic,

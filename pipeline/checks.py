@@ -234,8 +234,11 @@ def _walk_definition(record: Record, at: str, origin: Origin | None) -> Input:
     for key, word in parameters.items():
         if not isinstance(word, str):
             raise wrong(f"definition.parameters.{key}", "text", word)
-    definition = Definition(_kind(kind), name, text or "", path, dict(parameters))
-    return Input(**head, op=op, definition=definition)
+    mode = _choice(value, "mode", MODES, "bad-mode", "definition.mode") if value.get("mode") else ""
+    definition = Definition(_kind(kind), name, text or "", path, dict(parameters), _mode(mode))
+    told = rest.get("by")
+    by = {str(key): str(word) for key, word in told.items()} if isinstance(told, Mapping) else None
+    return Input(**head, op=op, definition=definition, by=by or None)
 
 
 def _head(rest: dict[str, Any], at: str, origin: Origin | None, **defaults: str) -> dict[str, Any]:
@@ -363,8 +366,10 @@ def _described(value: Any) -> str:
     return "an object" if isinstance(value, dict) else "a list" if isinstance(value, list) else "bytes"
 
 
-Kind = Literal["RULE", "WORKFLOW", "VALUES", "TRIGGER"]
-_KINDS: tuple[Kind, ...] = ("RULE", "WORKFLOW", "VALUES", "TRIGGER")
+Kind = Literal["RULE", "WORKFLOW", "VALUES", "TRIGGER", "ENVIRONMENT"]
+Mode = Literal["", "shadow", "active"]
+MODES = ("shadow", "active")
+_KINDS: tuple[Kind, ...] = ("RULE", "WORKFLOW", "VALUES", "TRIGGER", "ENVIRONMENT")
 _Reader = Callable[[bytes, str, Origin | None], Input]
 _Walker = Callable[[Record, str, Origin | None], Input]
 _QUICK: dict[str, _Reader] = {TOPOLOGY: _quick_topology, ALARMS: _quick_alarm}

@@ -29,6 +29,7 @@ GROUPS: dict[str, dict[str, str]] = {
         "rules": "add, remove, list and show rules on a running pipeline",
         "workflows": "the same for playbooks",
         "triggers": "the same for what starts workflows",
+        "environments": "the same for values that executions share",
     },
     "publish and read": {
         "emit": "send JSON lines to a topic, checked first",

@@ -67,13 +67,17 @@ class Alarm(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Definition(msgspec.Struct, frozen=True, omit_defaults=True):
-    """A rule, workflow or values file as it is put live; ``text`` is the file's own."""
+    """A rule, workflow or values file as it is put live; ``text`` is the file's own.
 
-    kind: Literal["RULE", "WORKFLOW", "VALUES", "TRIGGER"]
+    ``mode`` says whether a rule deduces in earnest or in shadow; "" leaves that to its text.
+    """
+
+    kind: Literal["RULE", "WORKFLOW", "VALUES", "TRIGGER", "ENVIRONMENT"]
     name: str
     text: str = ""
     path: str = ""
     parameters: dict[str, str] = {}
+    mode: Literal["", "shadow", "active"] = ""
 
 
 class Origin(msgspec.Struct, frozen=True, array_like=True):
@@ -95,7 +99,8 @@ class Input(msgspec.Struct, frozen=True, omit_defaults=True):
     """One record of ``graph.input``: exactly one of the last five fields is set.
 
     ``time`` is when it happened, by its source, clamped; ``at`` is the broker's append
-    time of the inbound record. ``op`` goes with entity, relationship and definition.
+    time of the inbound record. ``op`` goes with entity, relationship and definition, ``by``
+    with a definition: who put it live, and from where.
     """
 
     id: str
@@ -110,6 +115,7 @@ class Input(msgspec.Struct, frozen=True, omit_defaults=True):
     alarm: Alarm | None = None
     definition: Definition | None = None
     mark: Mark | None = None
+    by: dict[str, str] | None = None
 
 
 class Position(msgspec.Struct, frozen=True, array_like=True, order=True):

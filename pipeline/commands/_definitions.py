@@ -15,10 +15,17 @@ from ._sending import operator
 WAIT = 30.0
 LARGEST = 2 * 2**20
 """Of one request; the API takes twice as much."""
-NOUNS = {"RULE": "rule", "VALUES": "value mapping", "WORKFLOW": "playbook", "TRIGGER": "document of triggers"}
+NOUNS = {
+    "RULE": "rule",
+    "VALUES": "value mapping",
+    "WORKFLOW": "playbook",
+    "TRIGGER": "document of triggers",
+    "ENVIRONMENT": "environment",
+}
 ELSEWHERE = {
     "playbook": "use faultline workflows add",
     "triggers": "use faultline triggers add",
+    "environment": "use faultline environments add",
     "standard": "use faultline rules add",
 }
 Entries = list[dict[str, Any]]

@@ -14,6 +14,13 @@ SUMMARY = "start an execution of a workflow"
 def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("workflow", metavar="WORKFLOW")
     parser.add_argument("--input", metavar="JSON|@FILE", help="the workflow's input, an object")
+    parser.add_argument(
+        "--env",
+        metavar="NAME|JSON|@FILE",
+        help="its environment, what env() gives: one kept by name, or an object",
+    )
+    parser.add_argument("--namespace", metavar="NAME", help="where the workflow is looked for first")
+    parser.add_argument("--params", metavar="JSON|@FILE", help="other parameters, such as task_name")
     parser.add_argument("--id", metavar="ID", help="the execution's id (default: a new one)")
     _sending.add_arguments(parser)
 
@@ -29,6 +36,13 @@ def run(args: argparse.Namespace) -> int:
         "workflow": args.workflow,
         "input": _sending.mapping(args.input, "--input"),
     }
+    if args.env is not None:
+        env = args.env.strip()
+        record["env"] = _sending.mapping(env, "--env") if env.startswith(("{", "@")) else env
+    if args.namespace:
+        record["namespace"] = args.namespace
+    if args.params is not None:
+        record["params"] = _sending.mapping(args.params, "--params")
     _sending.command(args, record, "start", id_)
     print(id_)
     return 0

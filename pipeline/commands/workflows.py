@@ -1,6 +1,6 @@
 """Playbooks of a running pipeline: put live, taken away, listed and shown.
 
-Beside playbooks, documents of triggers are taken too. An execution that runs
+Beside playbooks, documents of triggers and environments are taken too. An execution that runs
 goes on with the definition it began with.
 """
 
@@ -11,7 +11,7 @@ import argparse
 from . import _definitions
 
 SUMMARY = "add, remove, list and show playbooks on a running pipeline"
-KINDS = ("WORKFLOW", "TRIGGER")
+KINDS = ("WORKFLOW", "TRIGGER", "ENVIRONMENT")
 
 
 def configure(parser: argparse.ArgumentParser) -> None:

@@ -25,7 +25,7 @@ RULES: Stages = (
 )
 WORKFLOWS: Stages = (("ingest", (topic.TOPIC,)), ("workflow", ("workflow.commands",)))
 ERRORS = "SELECT name, revision, reason FROM faultline.rules_now WHERE op = 'ERROR' ORDER BY name"
-ENGINE = frozenset({"WORKFLOW", "TRIGGER"})
+ENGINE = frozenset({"WORKFLOW", "TRIGGER", "ENVIRONMENT"})
 _UNTOLD: Mapping[str, Any] = {"revisions": frozenset(), "error": "", "matches": None}
 
 
@@ -112,8 +112,8 @@ def _told(key: str, roles: Iterable[Mapping[str, Any]]) -> Mapping[str, Any]:
     """What the workers say of one definition, put together."""
     kind, _, name = key.partition("/")
     role, group = ("workflow", "definitions") if kind == "WORKFLOW" else ("correlate", "rules")
-    if kind == "TRIGGER":
-        role, group = "workflow", "triggers"
+    if kind in ("TRIGGER", "ENVIRONMENT"):
+        role, group = "workflow", f"{kind.lower()}s"
     if kind == "VALUES":
         group = "values"
     told = {**_UNTOLD, "revisions": set()}

@@ -62,7 +62,7 @@ class Router:
                 record = msgspec.structs.replace(record, time=at)
             if record.definition is None:
                 return Routed(GRAPH_INPUT, record.domain, _encode(record))
-            if record.definition.kind == "WORKFLOW":
+            if record.definition.kind in ("WORKFLOW", "ENVIRONMENT"):
                 return Routed(COMMANDS, None, _encode(_command(record)))
             if record.definition.kind == "TRIGGER":
                 # One partition alone watches the clock for it.

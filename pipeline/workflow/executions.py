@@ -7,7 +7,7 @@ from typing import Any
 from pipeline.errors import ExpressionError
 from pipeline.events import DEFAULT_DOMAIN
 
-from . import held, reverse, subworkflows, tasks, undo
+from . import environments, held, reverse, subworkflows, tasks, undo
 from .branches import Branch, meet
 from .expressions import evaluate
 from .facts import branch, scope
@@ -61,11 +61,24 @@ def start(step: Step, command: dict[str, Any]) -> None:
         known = f"known are: {', '.join(sorted({known for _, known in store.workflows})) or 'none'}"
         refuse(step, record, f"Workflow not found [name={name}]; {known}")
         return
-    problem = command.get("problem") or mismatch(definition, record.input)
+    problem = command.get("problem") or named_env(step, record) or mismatch(definition, record.input)
     if problem:
         refuse(step, record, str(problem))
         return
     open_(step, record, definition)
+
+
+def named_env(step: Step, record: Execution) -> str | None:
+    """Puts the environment that a start names in place of its name; what is wrong, or None."""
+    name = record.params.get("env")
+    if not isinstance(name, str):
+        return None
+    found = step.store.environments.get(name)
+    if found is None or not found.text:
+        known = ", ".join(sorted(step.store.environments)) or "none"
+        return f"Environment not found [name={name}]; known are: {known}"
+    record.params = {**record.params, "env": environments.variables_of(found.text)}
+    return None
 
 
 def domain(command: dict[str, Any]) -> str:

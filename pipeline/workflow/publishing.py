@@ -9,13 +9,14 @@ import msgspec
 from pipeline.errors import InvalidDocument, InvalidRecord
 from pipeline.ids import revision as hash_of
 
-from . import firing
+from . import environments, firing
 from .definition import content_of
 from .forgetting import release
 from .records import Document, Revision
 from .step import Step
 
 WORKFLOW = "WORKFLOW"
+BESIDE = {firing.KIND: firing, environments.KIND: environments}
 
 
 def defined(step: Step, command: dict[str, Any]) -> None:
@@ -23,12 +24,13 @@ def defined(step: Step, command: dict[str, Any]) -> None:
     definition = command.get("definition")
     if not isinstance(definition, dict) or not isinstance(definition.get("name"), str):
         raise InvalidRecord("bad-definition", "a DEFINITION needs definition.name and definition.text")
-    if definition.get("kind") == firing.KIND:
+    beside = BESIDE.get(str(definition.get("kind")))
+    if beside is not None:
         if command.get("op", "UPSERT") == "DELETE":
-            firing.removed(step, definition["name"])
+            beside.removed(step, definition["name"])
         else:
             text, path = str(definition.get("text", "")), str(definition.get("path", ""))
-            firing.defined(step, definition["name"], text, path)
+            beside.defined(step, definition["name"], text, path)
         return
     if definition.get("kind", WORKFLOW) != WORKFLOW:
         return

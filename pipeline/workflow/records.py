@@ -246,6 +246,21 @@ class Triggers(msgspec.Struct, frozen=True, omit_defaults=True):
         return f"trigger/{self.name}"
 
 
+class Environment(msgspec.Struct, frozen=True, omit_defaults=True):
+    """An environment as it was put live last."""
+
+    name: str
+    text: str
+    v: int = VERSION
+    path: str = ""
+    error: str | None = None
+    refused: str = ""
+
+    @property
+    def key(self) -> str:
+        return f"environment/{self.name}"
+
+
 class Ended(msgspec.Struct, omit_defaults=True):
     """That an execution was, so that starting it again is nothing."""
 
@@ -253,4 +268,4 @@ class Ended(msgspec.Struct, omit_defaults=True):
     v: int = VERSION
 
 
-Record = Execution | Task | Chunk | Document | Revision | Entry | Triggers
+Record = Execution | Task | Chunk | Document | Revision | Entry | Triggers | Environment

@@ -107,7 +107,9 @@ class WorkflowShard:
             if name != "definition" and not isinstance(command[name], str):
                 raise InvalidRecord("bad-type", f"{name!r} of {command['command']} is a text")
         for name in ("input", "params", "env"):
-            if command.get(name) is not None and not isinstance(command[name], dict):
+            # The environment may be one that is kept under its name.
+            allowed = dict | str if name == "env" and command["command"] == "START" else dict
+            if command.get(name) is not None and not isinstance(command[name], allowed):
                 raise InvalidRecord("bad-type", f"{name!r} of {command['command']} is an object")
         if command["command"] == "RESULT" and command["state"] not in calls.STATES:
             raise InvalidRecord(
@@ -177,6 +179,10 @@ class WorkflowShard:
             "triggers": {
                 name: {"revision": each.refused or hash_of(each.text), "error": each.error or ""}
                 for name, each in sorted(self.store.triggers.items())
+            },
+            "environments": {
+                name: {"revision": each.refused or hash_of(each.text), "error": each.error or ""}
+                for name, each in sorted(self.store.environments.items())
             },
             "definitions": {
                 name: {"revision": document.revision, "error": document.error or ""}

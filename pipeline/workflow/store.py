@@ -22,6 +22,7 @@ from .records import (
     Document,
     Ended,
     Entry,
+    Environment,
     Execution,
     Record,
     Revision,
@@ -99,6 +100,7 @@ class Store:
         # By workflow and execution: those that are counted here against limits.
         self.entries: dict[str, dict[str, Entry]] = {}
         self.triggers: dict[str, Triggers] = {}
+        self.environments: dict[str, Environment] = {}
         # The executions that hold something large.
         self.heavy: set[str] = set()
         self.loading: list[Task | Chunk] = []
@@ -146,6 +148,7 @@ class Store:
             return self.entries.get(workflow, {}).get(execution)
         holders: dict[str, dict[str, Any]] = {
             "trigger": self.triggers,
+            "environment": self.environments,
             "document": self.documents,
             "revision": self.revisions,
         }
@@ -187,6 +190,8 @@ class Store:
             self.entries.setdefault(record.workflow, {})[record.execution] = record
         elif isinstance(record, Triggers):
             self.triggers[record.name] = record
+        elif isinstance(record, Environment):
+            self.environments[record.name] = record
 
     def restored(self) -> None:
         """Puts together what ``load`` brought in any order."""
@@ -358,6 +363,7 @@ DECODERS: dict[str, msgspec.json.Decoder[Any]] = {
         "ended": Ended,
         "limit": Entry,
         "trigger": Triggers,
+        "environment": Environment,
         "value": _Kept,
     }.items()
 }

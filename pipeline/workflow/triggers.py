@@ -39,7 +39,7 @@ class Trigger:
     name: str
     workflow: str
     input: dict[str, Any] = field(default_factory=dict)
-    env: dict[str, Any] = field(default_factory=dict)
+    env: dict[str, Any] | str = field(default_factory=dict)
     domain: str = ""
     cron: str = ""
     first: int = 0
@@ -77,9 +77,11 @@ def trigger(checker: Checker, name: str, value: Any, steps: Steps) -> Trigger:
     if body and of_topic == bool({"cron", "first"} & body.keys()):
         checker.wrong("a trigger has cron (or first), or topic", steps)
     checker.unknown(body, EVENT if of_topic else CLOCK, steps, f"trigger {name!r}")
-    given: dict[str, dict[str, Any]] = {"input": {}, "env": {}}
+    given: dict[str, Any] = {"input": {}, "env": {}}
     for key in given:
-        if key in body:
+        if key == "env" and isinstance(body.get(key), str):
+            given[key] = body[key]
+        elif key in body:
             given[key] = checker.mapping(body[key], (*steps, key), key, filled=False)
             checker.expression(given[key], (*steps, key))
     topic = checker.text(body["topic"], (*steps, "topic"), "topic") if of_topic else ""
@@ -149,8 +151,8 @@ def start(
     own = record.get("domain") if isinstance(record, Mapping) and trigger.topic else None
     domain = trigger.domain or (own if isinstance(own, str) and own else DEFAULT_DOMAIN)
     given, env = evaluate(trigger.input, scope), evaluate(trigger.env, scope)
-    if not isinstance(given, dict) or not isinstance(env, dict):
-        raise ExpressionError(f"the input of trigger {trigger.name!r} is not a mapping")
+    if not isinstance(given, dict) or not isinstance(env, dict | str):
+        raise ExpressionError(f"the input or env of trigger {trigger.name!r} is not a mapping")
     return {
         "id": identify("start", root),
         "time": rfc3339(time),

@@ -29,7 +29,7 @@ from ..errors import (
 from ..history import answers, queries
 from ..history.reading import Reading
 from ..kafka.outbox import KafkaOutbox
-from . import commands, definitions, status
+from . import callbacks, commands, definitions, status
 
 log = logging.getLogger(__name__)
 
@@ -95,11 +95,18 @@ def application(api: Api) -> web.Application:
             raise InvalidCall('send {"query": "SELECT ..."}')
         return await _thread(history.sql, query)
 
-    async def send_command(asked: dict[str, Any]) -> Any:
-        async def root(identity: str) -> str:
-            return await _thread(queries.root, history, identity)
+    async def root(identity: str) -> str:
+        return await _thread(queries.root, history, identity)
 
+    async def send_command(asked: dict[str, Any]) -> Any:
         return await commands.command(api.outbox, root, asked)
+
+    async def complete(request: web.Request) -> web.Response:
+        action = request.match_info["id"]
+        holder = await _thread(queries.holder, history, action)
+        told = callbacks.command(action, holder, await _body(request))
+        await commands.command(api.outbox, root, told)
+        return _json({"id": action, "state": told["state"], "output": told["result"]})
 
     async def set_effects(asked: dict[str, Any]) -> Any:
         return await commands.effects(api.outbox, asked)
@@ -122,6 +129,7 @@ def application(api: Api) -> web.Application:
     post("/api/sql", ask_sql)
     post("/api/commands", send_command)
     post("/api/effects", set_effects)
+    app.router.add_put(callbacks.PATH + "{id}", complete)
     return app
 
 
@@ -169,7 +177,10 @@ def _authorization(token: str | None) -> Middleware:
     async def authorize(request: web.Request, handler: Handler) -> web.StreamResponse:
         if request.path == "/api/health":
             return await handler(request)
-        given = request.headers.get("Authorization", "").encode("utf-8", "surrogateescape")
+        # Mistral's clients put the token into a header of their own.
+        theirs = request.headers.get("X-Auth-Token")
+        told = f"Bearer {theirs}" if theirs else request.headers.get("Authorization", "")
+        given = told.encode("utf-8", "surrogateescape")
         if not token or not hmac.compare_digest(given, expected):
             return _json(
                 {

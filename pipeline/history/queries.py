@@ -134,6 +134,16 @@ def root(history: Reading, identity: str) -> str:
     return str(found[0]["root"])
 
 
+def holder(history: Reading, action: str) -> dict[str, Any]:
+    """``root`` and ``execution`` of the action execution ``action``. Raises ``NotFound``."""
+    found = history.rows(
+        "SELECT root, execution FROM faultline.actions_now WHERE id = {id:String}", id=action
+    )
+    if not found:
+        raise NotFound(f"no action execution {action!r}; it may take a moment to be seen, try again")
+    return found[0]
+
+
 def past(history: Reading, key: str, *, limit: int = 200) -> Rows:
     """What happened to an entity, alarm or execution, the latest ``limit`` events in order."""
     found = history.rows(

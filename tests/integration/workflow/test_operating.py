@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -37,7 +38,11 @@ careful:
     a: {action: std.noop, compensate: std.echo output=undone, on-success: b}
     b: {action: std.async_noop}
 tick: {input: [x], tasks: {a: {action: std.noop}}}
+asking:
+  output: {window: <% env().window %>, answer: <% task(a).result %>}
+  tasks: {a: {action: std.async_noop}}
 """
+ENVIRONMENT = "name: night\nvariables: {window: <% 20 + 2 %>}\n"
 TRIGGERS = """
 triggers:
   often: {workflow: tick, cron: '* * * * * *', count: 12, input: {x: <% $.scheduled %>}}
@@ -100,6 +105,7 @@ def pipeline(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pipeline]:
     for name in ("data", "playbooks", "rules"):
         (place / name).mkdir()
     (place / "playbooks" / "all.yaml").write_text(PLAYBOOK)
+    (place / "playbooks" / "night.yaml").write_text(ENVIRONMENT)
     command = [
         *(sys.executable, "-P", "-m", "pipeline", "up", "--data", place / "data", "--partitions", "3"),
         *("--playbooks", place / "playbooks", "--rules", place / "rules"),
@@ -163,6 +169,42 @@ def test_what_was_done_is_undone_at_a_cancel(pipeline: Pipeline) -> None:
     tasks = {task["name"]: task["state"] for task in pipeline.execution("c1")["tasks"]}
     assert tasks["a.undo"] == "SUCCESS"
     pipeline.command("cancel", "nobody", fails=True)
+
+
+def test_whom_it_asked_ends_an_action_by_the_route_that_it_was_told(pipeline: Pipeline) -> None:
+    pipeline.command("start", "asking", "--id", "ask-1", "--env", "night")
+    running: list[dict[str, Any]] = []
+
+    def asked() -> bool:
+        query = "SELECT id FROM faultline.actions_now WHERE execution = 'ask-1'"
+        running[:] = json.loads(pipeline.command("sql", query, "--json"))
+        return bool(running)
+
+    pipeline.until(asked)
+    found = instance.read(pipeline.data)
+    assert found is not None
+    request = urllib.request.Request(
+        f"{found.api}/v2/action_executions/{running[0]['id']}",
+        data=json.dumps({"state": "SUCCESS", "output": '{"result": {"volume": "v1"}}'}).encode(),
+        headers={"X-Auth-Token": found.token},
+        method="PUT",
+    )
+    with urllib.request.urlopen(request, timeout=30) as answer:
+        assert json.load(answer)["state"] == "SUCCESS"
+    pipeline.until(lambda: pipeline.states("ask-1") == ["SUCCESS"])
+    assert pipeline.execution("ask-1")["output"] == {"window": 22, "answer": {"volume": "v1"}}
+
+
+def test_an_environment_is_put_live_and_taken_away(pipeline: Pipeline) -> None:
+    path = pipeline.data.parent / "day.yaml"
+    path.write_text("name: day\nvariables: {window: 8}\n")
+    assert "added environment day" in pipeline.command("environments", "add", str(path))
+    assert "day" in pipeline.command("environments", "list")
+    assert pipeline.command("environments", "show", "day") == path.read_text()
+    pipeline.command("environments", "remove", "day")
+    pipeline.command("start", "asking", "--id", "ask-2", "--env", "day")
+    pipeline.until(lambda: pipeline.states("ask-2") == ["ERROR"])
+    assert "known are: night" in pipeline.execution("ask-2")["state_info"]
 
 
 def test_each_scheduled_time_and_each_record_starts_one_execution(pipeline: Pipeline) -> None:

@@ -2,33 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import Any, Literal
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
 
 from ..document import Step
-from .clause import REGEX, attributes
-from .condition import ConditionError, Link, names
+from .condition import ConditionError, Link, Term, clauses, names
+from .functions import fault
 from .having import check_having
-from .notes import Notes
+from .notes import Level, Notes, close
 from .parts import check_parts
 from .pattern import Pattern, PatternError, patterns
-from .properties import compiles
 from .template import CAUSE, MARK_DOWN, RAISE, SET_STATE, WORKFLOW, Action, GetAttr, Scenario, Template, Text
 
 # (missing, unknown) by the field's name: the status codes that Vitrage gives.
 _ENDS = {"target": ("10100", "10101"), "source": ("10102", "10103"), "causing_alarm": ("10107", "10107")}
-
-
-def check_regex(notes: Notes, properties: Mapping[str, str], place: tuple[Step, ...]) -> None:
-    """Refuses regular expressions that cannot be compiled."""
-    for key, value in properties.items():
-        if key.endswith(REGEX) and not compiles(value):
-            notes.add(
-                "47",
-                f"{key}: {value!r} is not a regular expression (of RE2: no lookaround, no backreferences)",
-                *place,
-                key,
-            )
+_LEGACY_MISSING = {RAISE: "127", SET_STATE: "129", MARK_DOWN: "131", CAUSE: "130"}
 
 
 def check_scenario(notes: Notes, template: Template, scenario: Scenario) -> None:
@@ -37,7 +26,10 @@ def check_scenario(notes: Notes, template: Template, scenario: Scenario) -> None
     unknown = [name for name in _used(template, scenario) if name not in template.entities]
     for name in unknown:
         code = "10200" if template.version == 3 else "3"
-        notes.add(code, f"{name!r} in the condition is no entity of this template", *at)
+        among = (
+            template.entities if template.version == 3 else {**template.entities, **template.relationships}
+        )
+        notes.add(code, f"{name!r} in the condition is no entity of this template{close(name, among)}", *at)
     found: list[Pattern] = []
     if check_having(notes, template, scenario.having, (*scenario.place, "having")) and not unknown:
         try:
@@ -48,103 +40,175 @@ def check_scenario(notes: Notes, template: Template, scenario: Scenario) -> None
             notes.add(error.code, str(error), *scenario.place, key)
         except ConditionError as error:
             notes.add("85", str(error), *at)
-    for action in scenario.actions:
-        _check_action(notes, template, action, found)
+    needs = [_check_action(notes, template, action) for action in scenario.actions]
+    if found:
+        _check_fires(notes, template, scenario, found, needs)
+
+
+@dataclass(frozen=True, slots=True)
+class _Need:
+    """An entity that an action cannot do without."""
+
+    what: str
+    name: str
+    place: tuple[Step, ...]
 
 
 def _used(template: Template, scenario: Scenario) -> list[str]:
-    used: list[str] = []
-    for term in names(scenario.condition):
-        if isinstance(term, Link):
-            used += [term.source, term.target]
-        elif term.name in template.relationships:
-            relation = template.relationships[term.name]
-            used += [relation.source, relation.target]
-        else:
-            used.append(term.name)
+    used = [name for term in names(scenario.condition) for name in _ends(template, term)]
     return list(dict.fromkeys(used))
 
 
-def _check_action(notes: Notes, template: Template, action: Action, found: list[Pattern]) -> None:
-    kind = action.kind
-    needed: list[tuple[str, str]] = []
-    if kind in (RAISE, SET_STATE, MARK_DOWN, CAUSE):
-        _end(notes, template, action, "target", action.target, needed)
-    if kind == CAUSE:
-        _end(notes, template, action, "source", action.source, needed)
-    if kind == CAUSE and template.version < 3:
-        for name in (action.source, action.target):
-            entity = template.entities.get(name, {}) if isinstance(name, str) else {}
-            category = entity.get("category", "ALARM")
-            if category != "ALARM":
-                notes.add("132", f"{name} is a {category}: only an alarm causes an alarm", *action.place)
-    if kind == RAISE and action.causing is not None:
-        _end(notes, template, action, "causing_alarm", action.causing, needed)
-    if kind == RAISE and not action.name:
-        code = "10104" if template.version == 3 else "125"
-        notes.add(code, "raise_alarm needs an `alarm_name`", *action.place)
-    if kind == RAISE and not action.severity:
-        notes.add("126", "raise_alarm needs a `severity`", *action.place)
-    if kind == SET_STATE and not action.state:
-        notes.add("128", "set_state needs a `state`", *action.place)
-    if kind == WORKFLOW and action.workflow in (None, ""):
-        code = "10105" if template.version == 3 else "133"
-        notes.add(code, "execute_mistral needs a `workflow`", *action.place)
-    if kind == WORKFLOW and action.input is not None and not isinstance(action.input, dict):
-        notes.add("137", "`input` is a mapping of the workflow's inputs", *action.place, "input")
-    words = {"alarm_name": action.name, "severity": action.severity, "state": action.state}
-    for field, value in {**words, "workflow": action.workflow}.items():
-        if value is not None and not isinstance(value, str | GetAttr | Text):
-            notes.add("4", f"`{field}` is a word or get_attr(ENTITY, PROPERTY)", *action.place, field)
-    for text in texts(action):
-        if "get_attr" in text:
-            level: Literal["error", "warning"] = "error" if template.version == 3 else "warning"
-            message = f"{text!r} is taken as it stands; a function is written get_attr(ENTITY, PROPERTY)"
-            notes.add("138", message, *action.place, level=level)
-    if template.version == 1 and attributes(action):
-        notes.add("137", "get_attr needs version 2 or 3", *action.place)
-    for attr in attributes(action):
-        if attr.entity not in template.entities:
-            notes.add("10101", f"get_attr({attr.entity}, {attr.property}): no such entity", *action.place)
-        else:
-            needed.append(("get_attr", attr.entity))
-    if not found:
-        return
-    for field, name in needed:
-        if not any(name in pattern.ids for pattern in found):
+def _ends(template: Template, term: Term) -> tuple[str, ...]:
+    link = term if isinstance(term, Link) else template.relationships.get(term.name)
+    if link is not None:
+        return link.source, link.target
+    return () if isinstance(term, Link) else (term.name,)
+
+
+def _check_fires(
+    notes: Notes, template: Template, scenario: Scenario, found: list[Pattern], needs: list[list[_Need]]
+) -> None:
+    """Refuses actions that have what they need in no alternative of the condition."""
+    present = {
+        name
+        for clause in clauses(scenario.condition)
+        for literal in clause
+        if literal.positive
+        for name in _ends(template, literal.term)
+    }
+    fires = [any({need.name for need in each} <= set(form.ids) for form in found) for each in needs]
+    for action, each, happens in zip(scenario.actions, needs, fires, strict=True):
+        absent = [need for need in each if need.name not in present]
+        for need in absent:
             notes.add(
                 "absent-target",
-                f"{field} {name} does not stand in the condition (other than under NOT), so the action "
-                "never happens; add it to the condition, joined by a relationship",
-                *action.place,
+                f"{need.what} {need.name} does not stand in the condition (other than under NOT), so the "
+                "action never happens; add it to the condition, joined by a relationship",
+                *need.place,
             )
-    if needed and all(not {name for _, name in needed} <= set(pattern.ids) for pattern in found):
-        notes.add(
-            "absent-target", "no alternative of the condition has all that the action needs", *action.place
-        )
+        if not absent and not happens:
+            # The rule is of use as long as another of its actions can happen.
+            level: Level = "warning" if any(fires) else "error"
+            message = (
+                "no alternative of the condition that can hold has all that the action needs ("
+                + ", ".join(dict.fromkeys(need.name for need in each))
+                + "), so it never happens; name them in one alternative, joined by relationships"
+            )
+            notes.add("absent-target", message, *action.place, level=level)
 
 
-def texts(value: Any) -> Iterator[str]:
-    """Every text among the values of an action."""
-    if isinstance(value, Action):
-        for field in (value.name, value.severity, value.state, value.workflow, value.input):
-            yield from texts(field)
-    elif isinstance(value, str):
-        yield value
-    elif isinstance(value, dict | list | tuple):
-        for child in value.values() if isinstance(value, dict) else value:
-            yield from texts(child)
+def _check_action(notes: Notes, template: Template, action: Action) -> list[_Need]:
+    kind, third = action.kind, template.version == 3
+    needs: list[_Need] = []
+    if kind != WORKFLOW:
+        needs += _end(notes, template, action, "target", action.target)
+    if kind == CAUSE:
+        needs += _end(notes, template, action, "source", action.source)
+    if kind == RAISE and action.causing is not None:
+        needs += _end(notes, template, action, "causing_alarm", action.causing)
+    if kind == CAUSE:
+        _check_causes(notes, template, action)
+    for of, field, value, code, what in (
+        (RAISE, "alarm_name", action.name, "10104" if third else "125", "an `alarm_name`"),
+        (RAISE, "severity", action.severity, "126", "a `severity`, such as WARNING or CRITICAL"),
+        (SET_STATE, "state", action.state, "128", "a `state`, such as SUBOPTIMAL or ERROR"),
+        (WORKFLOW, "workflow", action.workflow, "10105" if third else "133", "a `workflow`: its name"),
+    ):
+        if kind == of and value in (None, ""):
+            notes.add(code, f"{kind} needs {what}", *action.place)
+        elif value is not None and not isinstance(value, str | GetAttr | Text):
+            message = f"`{field}` is a word or get_attr(ENTITY, PROPERTY)"
+            notes.add("4", message, *_at(template, action, (field,)))
+    if kind == WORKFLOW and action.input is not None and not isinstance(action.input, dict):
+        message = "`input` maps the workflow's inputs to their values, such as `input: {vm: host-1}`"
+        notes.add("4", message, *_at(template, action, ("input",)))
+    return needs + _check_functions(notes, template, action)
 
 
-def _end(
-    notes: Notes, template: Template, action: Action, field: str, name: object, needed: list[tuple[str, str]]
-) -> None:
-    missing, unknown = (
-        _ENDS[field] if template.version == 3 else ("130" if action.kind == CAUSE else "124", "3")
-    )
-    if not isinstance(name, str) or not name:
-        notes.add(missing, f"{action.kind} needs a `{field}`", *action.place)
-    elif name not in template.entities:
-        notes.add(unknown, f"{field} {name!r} is no entity of this template", *action.place, field)
+def _check_causes(notes: Notes, template: Template, action: Action) -> None:
+    """Only alarms cause alarms; version 3 does not ask for a category."""
+    for field, name in (("target", action.target), ("source", action.source)):
+        properties = template.entities.get(name) if isinstance(name, str) else None
+        if properties is None:
+            continue
+        category = properties.get("category", properties.get("vitrage_category", "ALARM"))
+        if category != "ALARM":
+            level: Level = "warning" if template.version == 3 else "error"
+            message = f"{name} is a {category}: only an alarm causes an alarm"
+            notes.add("132", message, *_at(template, action, (field,)), level=level)
+
+
+def _check_functions(notes: Notes, template: Template, action: Action) -> list[_Need]:
+    needs: list[_Need] = []
+    for steps, value in _leaves(action):
+        place = _at(template, action, steps)
+        if isinstance(value, str):
+            wrong = fault(value)
+            if wrong is not None:
+                level: Level = "error" if template.version == 3 else "warning"
+                notes.add(
+                    "138",
+                    f"{wrong}; write get_attr(ENTITY, PROPERTY), or it is mere text",
+                    *place,
+                    level=level,
+                )
+        elif template.version == 1:
+            notes.add("137", "get_attr needs version 2 or 3; say so in `metadata`", *place)
+        elif value.entity not in template.entities:
+            code = "10101" if template.version == 3 else "3"
+            message = (
+                f"get_attr({value.entity}, {value.property}): no entity of this template is {value.entity}"
+            )
+            notes.add(code, message + close(value.entity, template.entities), *place)
+        else:
+            needs.append(_Need("get_attr:", value.entity, place))
+    return needs
+
+
+def _leaves(action: Action) -> Iterator[tuple[tuple[Step, ...], str | GetAttr]]:
+    """Every text and every function among the values of an action, with where it stands."""
+
+    def walk(value: Any, steps: tuple[Step, ...]) -> Iterator[tuple[tuple[Step, ...], str | GetAttr]]:
+        if isinstance(value, str | GetAttr):
+            yield steps, value
+        elif isinstance(value, Text):
+            for part in value:
+                yield from walk(part, steps)
+        elif isinstance(value, dict):
+            for key, child in value.items():
+                yield from walk(child, (*steps, key))
+        elif isinstance(value, list):
+            for index, child in enumerate(value):
+                yield from walk(child, (*steps, index))
+
+    yield from walk(action.name, ("alarm_name",))
+    yield from walk(action.severity, ("severity",))
+    yield from walk(action.state, ("state",))
+    yield from walk(action.workflow, ("workflow",))
+    yield from walk(action.input, ("input",))
+
+
+def _at(template: Template, action: Action, steps: tuple[Step, ...]) -> tuple[Step, ...]:
+    """Where a field of an action stands."""
+    if template.version == 3:
+        return (*action.place, *steps)
+    if steps[0] in ("target", "source"):
+        return (*action.place, "action_target", *steps)
+    if template.version == 1 and steps[0] == "input":
+        # Version 1 writes the workflow's inputs beside its name.
+        steps = steps[1:]
+    return (*action.place, "properties", *steps)
+
+
+def _end(notes: Notes, template: Template, action: Action, field: str, name: object) -> list[_Need]:
+    missing, unknown = _ENDS[field] if template.version == 3 else (_LEGACY_MISSING[action.kind], "3")
+    place = _at(template, action, (field,))
+    if name is None or name == "":
+        notes.add(missing, f"{action.kind} needs a `{field}`: an entity of this template", *place)
+    elif not isinstance(name, str) or name not in template.entities:
+        meant = close(str(name), template.entities)
+        notes.add(unknown, f"{field} {name!r} is no entity of this template{meant}", *place)
     else:
-        needed.append((field, name))
+        return [_Need(field, name, place)]
+    return []

@@ -2,211 +2,108 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
 from ..document import Step
-from .checks import check_regex, check_scenario
-from .condition import ConditionError, parse
-from .having import read_having
+from .action import FIELDS, KINDS, action, mended, unknown
+from .checks import check_scenario
+from .definitions import read_definitions, read_includes
+from .functions import values
 from .notes import Notes
-from .template import CAUSE, MARK_DOWN, RAISE, SET_STATE, WORKFLOW, Action, Relation, Scenario, Template
-from .timing import read_timing
-from .version3 import action as flat
+from .scenario import read_scenario
+from .template import WORKFLOW, Action, GetAttr, Scenario, Template
 
-_ID = re.compile(r"_*[a-zA-Z]")
-_KINDS = (RAISE, SET_STATE, CAUSE, MARK_DOWN, WORKFLOW, "execute_workflow")
+_TOP = ("metadata", "parameters", "includes", "definitions", "scenarios")
 
 
 def read_template(
     notes: Notes, template: Template, value: dict[str, Any], included: Mapping[str, Template]
 ) -> Template:
     """The rest of a version 1 or 2 template; what is wrong goes to ``notes``."""
-    entities: dict[str, dict[str, str]] = {}
-    relationships: dict[str, Relation] = {}
-    includes = _includes(notes, value.get("includes"))
-    for name in includes:
-        other = included.get(name)
-        if other is None:
-            notes.add("142", f"no definition template is named {name!r}", "includes")
-            continue
-        entities.update(other.entities)
-        relationships.update(other.relationships)
-    definitions = value.get("definitions")
-    if isinstance(definitions, dict):
-        _definitions(notes, definitions, entities, relationships)
-    elif not includes:
-        notes.add("21", "`definitions` with `entities` and `relationships` is missing", "definitions")
-    template = replace(template, entities=entities, relationships=relationships, includes=includes)
+    notes.only(value, _TOP, "a template of version 1 or 2")
     if template.kind == "definition":
-        return template
-    scenarios: list[Scenario] = []
+        if "includes" in value:
+            notes.add(
+                "143",
+                "a definition template includes no others; include both where they are used",
+                "includes",
+            )
+        return read_definitions(notes, template, value, {})
+    includes = read_includes(notes, value, included)
+    template = read_definitions(notes, template, value, includes)
     listed = value.get("scenarios")
     if not isinstance(listed, list) or not listed:
-        notes.add(
-            "81" if listed == [] else "80",
-            "`scenarios` is a list of `scenario: {condition, actions}`",
-            "scenarios",
-        )
+        code = "81" if listed == [] else "4"
+        notes.add(code, "`scenarios` is a list of `scenario: {condition, actions}`", "scenarios")
         listed = []
+    scenarios: list[Scenario] = []
     for index, item in enumerate(listed):
-        scenario = _scenario(notes, template, item, index)
+        body = notes.within(item, "scenario", "82", "{condition, actions}", "scenarios", index)
+        if body is None:
+            continue
+        place: tuple[Step, ...] = ("scenarios", index, "scenario")
+        actions = _actions(notes, template, body.get("actions"), place)
+        scenario = read_scenario(notes, body, actions, index, place)
         if scenario is not None:
             scenarios.append(scenario)
             check_scenario(notes, template, scenario)
     return replace(template, scenarios=tuple(scenarios))
 
 
-def _includes(notes: Notes, value: Any) -> tuple[str, ...]:
-    if value is None:
-        return ()
-    if not isinstance(value, list):
-        notes.add("140", "`includes` is a list of `- name: NAME`", "includes")
-        return ()
-    names: list[str] = []
-    for index, item in enumerate(value):
-        name = item.get("name") if isinstance(item, dict) else None
-        if not isinstance(name, str) or not name:
-            notes.add("4", "each of `includes` is `name: NAME` of a definition template", "includes", index)
-        else:
-            names.append(name)
-    return tuple(names)
-
-
-def _definitions(
-    notes: Notes,
-    value: dict[str, Any],
-    entities: dict[str, dict[str, str]],
-    relationships: dict[str, Relation],
-) -> None:
-    own: set[str] = set()
-    listed = value.get("entities")
-    if not isinstance(listed, list) or not listed:
-        if not entities:
-            code = "43" if listed == [] else "20"
-            notes.add(code, "`definitions.entities` is a list of `entity: {...}`", "definitions", "entities")
-        listed = []
-    for index, item in enumerate(listed):
-        place: tuple[Step, ...] = ("definitions", "entities", index)
-        entity = item.get("entity") if isinstance(item, dict) else None
-        if not isinstance(entity, dict):
-            notes.add("46", "each of `entities` is `entity: {template_id, category, ...}`", *place)
-            continue
-        name = entity.get("template_id")
-        if not isinstance(name, str) or not name:
-            notes.add("41", "an entity needs a `template_id`", *place)
-            continue
-        if not _ID.match(name):
-            notes.add(
-                "1", f"template_id {name!r}: a name begins with a letter, after any number of _", *place
-            )
-        if "category" not in entity and "vitrage_category" not in entity:
-            notes.add("42", f"entity {name} needs a `category`: RESOURCE or ALARM", *place)
-        if not all(isinstance(text, str) for text in entity.values()):
-            notes.add("4", f"entity {name}: properties are words", *place)
-            continue
-        category = entity.get("category", entity.get("vitrage_category", "RESOURCE"))
-        if category not in ("RESOURCE", "ALARM"):
-            notes.add("45", f"entity {name}: category {category!r} is neither RESOURCE nor ALARM", *place)
-        check_regex(notes, entity, (*place, "entity"))
-        if name in own or name in entities or name in relationships:
-            notes.add("2", f"template_id {name} stands twice", *place)
-        own.add(name)
-        entities[name] = {str(key): text for key, text in entity.items() if key != "template_id"}
-    links = value.get("relationships") or []
-    if not isinstance(links, list):
-        notes.add("101", "`relationships` is a list of `relationship: {...}`", "definitions", "relationships")
-        links = []
-    for index, item in enumerate(links):
-        place = ("definitions", "relationships", index)
-        link = item.get("relationship") if isinstance(item, dict) else None
-        if not isinstance(link, dict):
-            notes.add("101", "each of `relationships` is `relationship: {...}`", *place)
-            continue
-        name = link.get("template_id")
-        if not isinstance(name, str) or not name:
-            notes.add("104", "a relationship needs a `template_id`", *place)
-            continue
-        ends = {}
-        for field, code in (("source", "102"), ("target", "103")):
-            end = link.get(field)
-            if not isinstance(end, str):
-                notes.add(code, f"relationship {name} needs a `{field}`", *place)
-            elif end not in entities:
-                notes.add("3", f"relationship {name}: {field} {end!r} is no entity of this template", *place)
-            else:
-                ends[field] = end
-        if name in own or name in entities or name in relationships:
-            notes.add("2", f"template_id {name} stands twice", *place)
-        own.add(name)
-        label = link.get("relationship_type")
-        if not isinstance(label, str) or not label:
-            notes.add("100", f"relationship {name} needs a `relationship_type`", *place)
-            label = "on"
-        if len(ends) == 2:
-            relationships[name] = Relation(ends["source"], label, ends["target"])
-
-
-def _scenario(notes: Notes, template: Template, item: Any, index: int) -> Scenario | None:
-    place: tuple[Step, ...] = ("scenarios", index, "scenario")
-    body = item.get("scenario") if isinstance(item, dict) else None
-    if not isinstance(body, dict):
-        notes.add("81", "each of `scenarios` is `scenario: {condition, actions}`", *place)
-        return None
-    text = body.get("condition")
-    actions = _actions(notes, template, body.get("actions"), place, text if isinstance(text, str) else "")
-    if not isinstance(text, str) or not text.strip():
-        notes.add("83", "a scenario needs a `condition`", *place)
-        return None
-    try:
-        condition = parse(text)
-    except ConditionError as error:
-        notes.add("85", str(error), *place, "condition")
-        return None
-    having = read_having(notes, body.get("having"), (*place, "having"))
-    timing = read_timing(notes, body, place)
-    return Scenario(index, condition, text, tuple(actions), place, having, timing)
-
-
-def _actions(
-    notes: Notes, template: Template, listed: Any, scenario: tuple[Step, ...], condition: str
-) -> list[Action]:
+def _actions(notes: Notes, template: Template, listed: Any, scenario: tuple[Step, ...]) -> list[Action]:
     actions: list[Action] = []
     if not isinstance(listed, list) or not listed:
-        notes.add("121" if listed == [] else "84", "a scenario needs a list of `actions`", *scenario)
+        code = {"None": "84", "[]": "121"}.get(repr(listed), "4")
+        notes.add(code, "a scenario needs a list of `actions`, each `action: {action_type, ...}`", *scenario)
         return actions
     for index, item in enumerate(listed):
-        place: tuple[Step, ...] = (*scenario, "actions", index, "action")
-        body = item.get("action") if isinstance(item, dict) else None
-        if not isinstance(body, dict):
-            notes.add("121", "each of `actions` is `action: {action_type, ...}`", *place)
+        place: tuple[Step, ...] = (*scenario, "actions", index)
+        body = notes.within(item, "action", "122", "{action_type, properties, action_target}", *place)
+        if body is None:
             continue
-        kind = body.get("action_type")
-        if kind not in _KINDS:
-            code = "123" if kind is None else "120"
-            notes.add(code, f"action_type {kind!r} is not known; there are " + ", ".join(_KINDS), *place)
-            continue
-        actions.append(
-            _action(notes, template, WORKFLOW if kind == "execute_workflow" else str(kind), body, place)
-        )
+        place = (*place, "action")
+        notes.only(body, ("action_type", "properties", "action_target"), "an action", *place)
+        word = body.get("action_type")
+        if word is None:
+            notes.add("123", "an action needs an `action_type`: " + ", ".join(KINDS), *place)
+        elif not isinstance(word, str) or word not in KINDS:
+            unknown(notes, word, *place, "action_type")
+        else:
+            found = _action(notes, template, KINDS[word], body, place)
+            if found is not None:
+                actions.append(found)
     return actions
 
 
 def _action(
     notes: Notes, template: Template, kind: str, body: dict[str, Any], place: tuple[Step, ...]
-) -> Action:
-    properties = body.get("properties") or {}
-    target = body.get("action_target") or {}
-    if not isinstance(properties, dict) or not isinstance(target, dict):
-        notes.add("4", "`properties` and `action_target` are mappings", *place)
-        properties = target = {}
-    fields = {**properties, **target}
-    if kind == WORKFLOW and template.version == 1:
-        # Version 1 writes the workflow's inputs beside its name.
-        inputs = {key: value for key, value in properties.items() if key != "workflow"}
-        fields = {"workflow": properties.get("workflow"), "input": inputs}
-    elif kind == WORKFLOW and properties.keys() - {"workflow", "input"}:
-        notes.add("136", "the workflow's inputs stand under `input`", *place, "properties")
-    return flat(kind, fields, place)
+) -> Action | None:
+    properties, target = body.get("properties") or {}, body.get("action_target") or {}
+    for key, part in (("properties", properties), ("action_target", target)):
+        if not isinstance(part, dict):
+            notes.add("4", f"`{key}` is a mapping", *place, key)
+            return None
+    properties = mended(notes, properties, (*place, "properties"))
+    if kind == WORKFLOW:
+        if template.version == 1:
+            # Version 1 writes the workflow's inputs beside its name.
+            inputs = {key: value for key, value in properties.items() if key != "workflow"}
+            properties = {"workflow": properties.get("workflow"), "input": inputs}
+        elif properties.keys() - {"workflow", "input"}:
+            strange = next(key for key in properties if key not in ("workflow", "input"))
+            message = f"the workflow's inputs, such as {strange}, stand under `input`"
+            notes.add("136", message, *place, "properties", strange)
+        return action(kind, properties, place)
+    if "action_target" not in body:
+        notes.add("124", f"{body['action_type']} needs an `action_target`, such as `target: host`", *place)
+        return None
+    notes.only(target, ("target", "source"), "an action_target", *place, "action_target", level="warning")
+    own = tuple(field for field in FIELDS[kind] if field not in ("target", "source"))
+    notes.only(properties, own, f"the properties of {kind}", *place, "properties", level="warning")
+    causing = values(properties.get("causing_alarm"))
+    if isinstance(causing, GetAttr):
+        # Before version 3 it was written get_attr(alarm, vitrage_id).
+        properties["causing_alarm"] = causing.entity
+    return action(kind, {**properties, **target}, place)

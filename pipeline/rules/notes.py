@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Collection, Mapping
+from difflib import get_close_matches
+from typing import Any, Literal
 
 from ..document import Document, Finding, Step
+
+Level = Literal["error", "warning"]
 
 
 class Notes:
@@ -16,10 +20,47 @@ class Notes:
         self.document = document
         self.findings: list[Finding] = []
 
-    def add(
-        self, code: str, message: str, *steps: Step, level: Literal["error", "warning"] = "error"
-    ) -> None:
+    def add(self, code: str, message: str, *steps: Step, level: Level = "error") -> None:
         """Notes one thing, at the place that ``steps`` lead to; the same thing only once."""
         finding = self.document.finding(code, message, *steps, level=level)
         if finding not in self.findings:
             self.findings.append(finding)
+
+    def only(
+        self,
+        value: Mapping[Any, Any],
+        known: Collection[str],
+        what: str,
+        *steps: Step,
+        level: Level = "error",
+    ) -> None:
+        """Notes the keys of ``value``, which is ``what``, that are not ``known``."""
+        for key in value:
+            if key not in known:
+                listed = "" if close(str(key), known) else "; it has " + ", ".join(known)
+                self.add(
+                    "4",
+                    f"{key!r} is not part of {what}{close(str(key), known)}{listed}",
+                    *steps,
+                    key,
+                    level=level,
+                )
+
+    def within(self, item: Any, key: str, code: str, form: str, *steps: Step) -> dict[str, Any] | None:
+        """The mapping under the one ``key`` of an item of a list; None, and noted, where there is none."""
+        message = f"each item of the list is `{key}: {form}`"
+        if not isinstance(item, dict) or key not in item:
+            self.add(code, message, *steps)
+            return None
+        self.only(item, (key,), f"an item of the list, which is `{key}: ...`", *steps)
+        body = item[key]
+        if not isinstance(body, dict):
+            self.add("4", message, *steps, key)
+            return None
+        return body
+
+
+def close(word: str, known: Collection[str]) -> str:
+    """``; did you mean ...?`` where one of ``known`` is close, else nothing."""
+    found = get_close_matches(word, known, n=1, cutoff=0.7)
+    return f"; did you mean {found[0]}?" if found else ""

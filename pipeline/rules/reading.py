@@ -10,12 +10,15 @@ from typing import Any
 from ..document import Finding, Step, read
 from ..errors import InvalidDocument
 from . import legacy, version3
-from .notes import Notes
+from .entities import read_properties
+from .notes import Notes, close
 from .properties import canonical
 from .template import Kind, Template
 
-_PARAM = re.compile(r"get_param\(([^()]*)\)")
+_PARAM = re.compile(r"get_param\s*\(([^()]*)\)")
+_MALFORMED = re.compile(r"\s*get_param|.*get_param\s*\(", re.DOTALL)
 _KINDS = ("standard", "definition", "equivalence")
+_MODES = ("shadow", "active")
 
 
 def is_template(value: Any) -> bool:
@@ -41,18 +44,16 @@ def parse(
     value = document.value
     if not isinstance(value, dict) or not is_template(value):
         code = "80" if isinstance(value, dict) and "metadata" in value else "4"
-        notes.add(code, "a template has `scenarios`, `equivalences` or `definitions`")
+        notes.add(
+            code, "a template needs `scenarios` (or is a list of `equivalences`, or only `definitions`)"
+        )
         raise InvalidDocument(list(notes.findings))
-    metadata = value.get("metadata")
-    first = isinstance(metadata, dict) and metadata.get("version", "1") == "1"
-    if first and ("parameters" in value or "get_param" in text):
-        notes.add("160", "parameters and get_param need version 2 or 3", "parameters")
     value = _filled(notes, value, dict(parameters or {}))
     kind: Kind = (
         "standard" if "scenarios" in value else "equivalence" if "equivalences" in value else "definition"
     )
-    name, version = _metadata(notes, value, kind)
-    template = Template(name, version, kind, document)
+    name, version, mode = _metadata(notes, value, kind)
+    template = Template(name, version, kind, document, mode=mode)
     if kind == "equivalence":
         template = replace(template, equivalences=_equivalences(notes, value))
     elif version == 3 and kind == "standard":
@@ -83,44 +84,57 @@ def name_of(text: str, path: str = "-", parameters: Mapping[str, str] | None = N
     return str(filled["name"])
 
 
-def _metadata(notes: Notes, value: dict[str, Any], kind: Kind) -> tuple[str, int]:
+def _metadata(notes: Notes, value: dict[str, Any], kind: Kind) -> tuple[str, int, str]:
     metadata = value.get("metadata")
+    likely = 3 if "entities" in value else 2
     if not isinstance(metadata, dict):
-        notes.add("62", "`metadata` with at least a `name` is missing")
-        return "", 3
+        notes.add("62", "`metadata` with at least a `name` is missing", "metadata")
+        return "", likely, ""
     name = metadata.get("name")
     if not isinstance(name, str) or not name.strip():
         notes.add("60", "`metadata.name` is missing; every template needs one", "metadata")
         name = ""
-    version = metadata.get("version", "1")
+    version = metadata.get("version") or "1"
     if version not in ("1", "2", "3"):
         notes.add("63", f"version {version!r} is not known; write 1, 2 or 3", "metadata", "version")
-        version = "3"
+        version = str(likely)
+    notes.only(metadata, ("name", "version", "type", "description", "mode"), "`metadata`", "metadata")
+    mode = metadata.get("mode") or ""
+    if mode and mode not in _MODES:
+        meant = close(str(mode), _MODES) or "; write shadow or active"
+        notes.add("mode", f"mode {mode!r} is not known{meant}", "metadata", "mode")
+        mode = ""
+    _check_type(notes, value, metadata, kind, version)
+    return name, int(version), mode
+
+
+def _check_type(
+    notes: Notes, value: dict[str, Any], metadata: dict[str, Any], kind: Kind, version: str
+) -> None:
+    """What ``metadata.type`` says must be what the content is."""
     declared = metadata.get("type")
-    if declared is not None and declared not in _KINDS:
-        notes.add(
-            "65",
-            f"type {declared!r} is not known; write standard, definition or equivalence",
-            "metadata",
-            "type",
-        )
-    elif declared is not None and declared != kind:
-        notes.add("64", f"type is {declared!r}, but the content is that of {kind}", "metadata", "type")
-    elif declared is None and version == "2":
-        notes.add("64", "version 2 usually says `type` in `metadata`", "metadata", level="warning")
-    return name, int(version)
+    place = ("metadata", "type")
+    if declared is None:
+        if version == "2":
+            notes.add("64", "version 2 usually says `type` in `metadata`", "metadata", level="warning")
+    elif declared not in _KINDS:
+        meant = close(str(declared), _KINDS) or "; write standard, definition or equivalence"
+        notes.add("65", f"type {declared!r} is not known{meant}", *place)
+    elif declared == "definition" and kind == "standard":
+        message = "a definition template has no `scenarios`; take them out, or say `type: standard`"
+        notes.add("143", message, "scenarios")
+    elif declared == "standard" and kind == "definition":
+        message = "a standard template needs `scenarios`; add them, or say `type: definition`"
+        notes.add("80", message, *place)
+    elif declared != kind:
+        notes.add("64", f"type is {declared!r}, but the content is that of {kind}: make them agree", *place)
 
 
 def _filled(notes: Notes, value: dict[str, Any], given: dict[str, str]) -> dict[str, Any]:
     """The document with every ``get_param`` replaced."""
-    declared = value.get("parameters") or {}
-    if not isinstance(declared, dict):
-        notes.add("160", "`parameters` is a mapping of names to `{description, default}`", "parameters")
-        declared = {}
-    values: dict[str, str | None] = {}
-    for name, body in declared.items():
-        default = body.get("default") if isinstance(body, dict) else None
-        values[name] = given.get(name, default)
+    metadata = value.get("metadata")
+    first = not isinstance(metadata, dict) or (metadata.get("version") or "1") == "1"
+    values = _parameters(notes, value.get("parameters"), given)
 
     def fill(node: Any, steps: tuple[Step, ...]) -> Any:
         if isinstance(node, dict):
@@ -129,8 +143,15 @@ def _filled(notes: Notes, value: dict[str, Any], given: dict[str, str]) -> dict[
             return [fill(child, (*steps, index)) for index, child in enumerate(node)]
         if not isinstance(node, str) or "get_param" not in node:
             return node
-        if not _PARAM.search(node):
-            notes.add("162", f"{node!r}: write get_param(NAME)", *steps)
+        called = _PARAM.search(node)
+        if first:
+            if called:
+                message = "parameters and get_param need version 2 or 3; say so in `metadata`"
+                notes.add("160", message, *steps)
+            return node
+        if not called:
+            if _MALFORMED.match(node):
+                notes.add("162", f"{node!r}: write get_param(NAME)", *steps)
             return node
 
         def one(found: re.Match[str]) -> str:
@@ -138,8 +159,9 @@ def _filled(notes: Notes, value: dict[str, Any], given: dict[str, str]) -> dict[
             if not re.fullmatch(r"[\w.-]+", name):
                 notes.add("162", f"{found.group(0)!r}: write get_param(NAME)", *steps)
             elif name not in values:
-                notes.add("161", f"parameter {name} is not declared under `parameters`", *steps)
-            elif values[name] is None:
+                meant = close(name, values) or f"; add `{name}: {{description: ...}}` there"
+                notes.add("161", f"parameter {name} is not declared under `parameters`{meant}", *steps)
+            elif not values[name]:
                 notes.add(
                     "163",
                     f"parameter {name} has no default and no value was given; use --param {name}=VALUE",
@@ -154,12 +176,32 @@ def _filled(notes: Notes, value: dict[str, Any], given: dict[str, str]) -> dict[
     return {key: child if key == "parameters" else fill(child, (key,)) for key, child in value.items()}
 
 
+def _parameters(notes: Notes, declared: Any, given: dict[str, str]) -> dict[str, str | None]:
+    """The parameters by name with their values, None (or nothing) where there is none."""
+    if declared is None or declared == "":
+        return {}
+    if not isinstance(declared, dict):
+        notes.add("4", "`parameters` is a mapping of names to `{description, default}`", "parameters")
+        return {}
+    found: dict[str, str | None] = {}
+    for name, body in declared.items():
+        if isinstance(body, dict):
+            notes.only(body, ("description", "default"), f"parameter {name}", "parameters", name)
+        elif not isinstance(body, str):
+            notes.add("4", f"parameter {name} is `{{description, default}}`", "parameters", name)
+        default = body.get("default") if isinstance(body, dict) else None
+        found[name] = given.get(name) or default
+    return found
+
+
 def _equivalences(notes: Notes, value: dict[str, Any]) -> tuple[tuple[dict[str, str], ...], ...]:
     groups: list[tuple[dict[str, str], ...]] = []
     seen: set[frozenset[tuple[str, str]]] = set()
+    known = ("metadata", "parameters", "equivalences")
+    notes.only(value, known, "an equivalence template", level="warning")
     listed = value.get("equivalences")
     if not isinstance(listed, list):
-        notes.add("4", "`equivalences` is a list", "equivalences")
+        notes.add("4", "`equivalences` is a list of `equivalence: [entities]`", "equivalences")
         return ()
     for index, item in enumerate(listed):
         place: tuple[Step, ...] = ("equivalences", index, "equivalence")
@@ -171,19 +213,17 @@ def _equivalences(notes: Notes, value: dict[str, Any]) -> tuple[tuple[dict[str, 
             notes.add("4", "one entity alone is equivalent to nothing", *place, level="warning")
         group: list[dict[str, str]] = []
         for at, member in enumerate(members):
-            entity = member.get("entity") if isinstance(member, dict) else None
-            if (
-                not isinstance(entity, dict)
-                or not entity
-                or not all(isinstance(v, str) for v in entity.values())
-            ):
-                notes.add("4", "a member is `entity: {category, type, name, ...}`", *place, at)
+            entity = notes.within(member, "entity", "46", "{category, type, name, ...}", *place, at)
+            if entity is None:
                 continue
-            properties = {str(key): text for key, text in entity.items() if key != "template_id"}
+            where = (*place, at, "entity")
+            properties = read_properties(notes, "of an equivalence", entity, where, "warning")
             form = frozenset((canonical(key), text) for key, text in properties.items())
             if form in seen:
-                message = "this entity is in an equivalence already; equivalences must not overlap"
-                notes.add("equivalence-twice", message, *place, at)
+                message = (
+                    "this entity is in an equivalence already; join the two, since they must not overlap"
+                )
+                notes.add("equivalence-twice", message, *where)
             seen.add(form)
             group.append(properties)
         groups.append(tuple(group))

@@ -99,7 +99,7 @@ class Relation:
 @dataclass(frozen=True, slots=True)
 class Template:
     """One file. ``entities`` and ``relationships`` by template id; ``equivalences`` are
-    groups of property sets that stand for one another."""
+    groups of property sets that stand for one another, ``mode`` is "shadow" where it says so."""
 
     name: str
     version: int
@@ -110,3 +110,4 @@ class Template:
     scenarios: tuple[Scenario, ...] = ()
     equivalences: tuple[tuple[dict[str, str], ...], ...] = ()
     includes: tuple[str, ...] = ()
+    mode: str = ""

@@ -49,8 +49,7 @@ unit: setup
 bench: setup
 	$(BIN)/python -m pytest -s -m "" tests/benchmarks
 	$(BIN)/python tests/benchmarks/pipeline/run.py
-	$(BIN)/python tests/benchmarks/workflow/core.py
-	$(BIN)/python tests/benchmarks/workflow/kafka.py
+	$(BIN)/python tests/benchmarks/workflow/run.py
 
 # Newest versions that pyproject.toml allows, written down exactly. Read the difference before committing it.
 lock:

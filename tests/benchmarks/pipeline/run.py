@@ -10,11 +10,8 @@ agent and the processor time a record bear company, the rates do not.
 from __future__ import annotations
 
 import argparse
-import platform
 import sys
 import tempfile
-import time
-from importlib.metadata import version
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
@@ -24,6 +21,7 @@ import latency  # noqa: E402
 import recovery  # noqa: E402
 import throughput  # noqa: E402
 import world  # noqa: E402
+from support.machine import facts  # noqa: E402
 from support.pipeline_local import PARTITIONS, Pipeline, plain_producer, running, send  # noqa: E402
 from support.pipeline_records import domains  # noqa: E402
 
@@ -48,7 +46,7 @@ def main() -> int:
         place.mkdir(parents=True, exist_ok=True)
         with running(place, rules=world.write_rules(place)) as pipeline:
             right = _measure(pipeline, args, lines)
-    text = "\n".join([*_facts(), "", *lines, ""])
+    text = "\n".join([*facts("tests/benchmarks/pipeline/run.py"), "", *lines, ""])
     if args.write:
         args.write.write_text(f"# Figures of the whole pipeline\n\n{text}", encoding="utf-8")
     return 0 if right else 1
@@ -110,30 +108,6 @@ def _say(lines: list[str], text: str) -> None:
 def _seconds(found: list[float]) -> str:
     middle = sorted(found)[len(found) // 2]
     return f"{middle:.1f} s median of " + ", ".join(f"{each:.1f}" for each in found)
-
-
-def _facts() -> list[str]:
-    model = next(
-        (line.partition(":")[2].strip() for line in _lines("/proc/cpuinfo") if line.startswith("model name")),
-        platform.machine(),
-    )
-    load = " ".join(_lines("/proc/loadavg")[0].split()[:3]) if _lines("/proc/loadavg") else "unknown"
-    packages = ", ".join(
-        f"{name} {version(name)}" for name in ("faust-streaming", "confluent-kafka", "aiokafka", "chdb")
-    )
-    return [
-        f"- {time.strftime('%Y-%m-%d %H:%M', time.gmtime())} UTC, {throughput.cores()} cores of {model}, "
-        f"load {load} at the end",
-        f"- Python {platform.python_version()}, Apache Kafka 4.3.1 (local broker), {packages}",
-        f"- `python tests/benchmarks/pipeline/run.py {' '.join(sys.argv[1:])}`".rstrip("` ") + "`",
-    ]
-
-
-def _lines(path: str) -> list[str]:
-    try:
-        return Path(path).read_text(encoding="utf-8").splitlines()
-    except OSError:
-        return []
 
 
 if __name__ == "__main__":

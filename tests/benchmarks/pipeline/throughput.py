@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 import time
 from collections.abc import Callable, Iterable
@@ -162,8 +161,3 @@ def _agent(pipeline: Pipeline, outputs: int) -> Iterator[int]:
 
 def _wait(check: Callable[[], bool]) -> None:
     until("topics to be gone", check, 30)
-
-
-def cores() -> int:
-    """How many processors this process may use."""
-    return len(os.sched_getaffinity(0))

@@ -32,6 +32,7 @@ TOPOLOGY = "topology.changes"
 ALARMS = "alarms.raw"
 DEFINITIONS = "definitions.changes"
 INBOUND = (TOPOLOGY, ALARMS, DEFINITIONS)
+INBOUND = (TOPOLOGY, ALARMS, DEFINITIONS)
 
 #: Names become keys, headers and parts of other keys, so they cannot be of any length.
 LONGEST_NAME = 2048
@@ -234,8 +235,8 @@ def _walk_definition(record: Record, at: str, origin: Origin | None) -> Input:
     for key, word in parameters.items():
         if not isinstance(word, str):
             raise wrong(f"definition.parameters.{key}", "text", word)
-    mode = _choice(value, "mode", MODES, "bad-mode", "definition.mode") if value.get("mode") else ""
-    definition = Definition(_kind(kind), name, text or "", path, dict(parameters), _mode(mode))
+    mode: Any = _choice(value, "mode", MODES, "bad-mode", "definition.mode") if value.get("mode") else ""
+    definition = Definition(_kind(kind), name, text or "", path, dict(parameters), mode)
     told = rest.get("by")
     by = {str(key): str(word) for key, word in told.items()} if isinstance(told, Mapping) else None
     return Input(**head, op=op, definition=definition, by=by or None)
@@ -367,7 +368,6 @@ def _described(value: Any) -> str:
 
 
 Kind = Literal["RULE", "WORKFLOW", "VALUES", "TRIGGER", "ENVIRONMENT"]
-Mode = Literal["", "shadow", "active"]
 MODES = ("shadow", "active")
 _KINDS: tuple[Kind, ...] = ("RULE", "WORKFLOW", "VALUES", "TRIGGER", "ENVIRONMENT")
 _Reader = Callable[[bytes, str, Origin | None], Input]

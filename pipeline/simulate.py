@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Protocol
@@ -9,13 +10,16 @@ from typing import Any, Protocol
 import msgspec
 
 from .checking import Checked, check_files
-from .checks import check
+from .checks import INBOUND, check
 from .errors import FaultlineError, InvalidRecord
 from .events import Definition, Input, Mark, Output
+from .reactions import Reactions
 from .rules.shard import GraphShard
 from .rules.state import document
 from .times import micros, normalize, rfc3339
 
+COMMANDS = "workflow.commands"
+MOST_STARTS = 1_000
 _encode = msgspec.json.encode
 
 
@@ -45,10 +49,12 @@ class Simulation:
         definitions: Iterable[Definition],
         parameters: dict[str, str],
         workflows: Workflows | None = None,
+        triggers: Iterable[Definition] = (),
     ) -> None:
         self.shard = GraphShard(0)
         self.parameters = parameters
         self.workflows = workflows
+        self.reactions = Reactions(triggers)
         self.now = ""
         self.started: list[dict[str, Any]] = []
         self._position = 0
@@ -66,16 +72,19 @@ class Simulation:
         topic, record = value.get("topic"), value.get("value")
         if not isinstance(topic, str):
             raise BadLine('a line is {"topic": ..., "value": ...}, {"tick": TIME} or {"rules": {...}}')
+        if topic not in INBOUND and self.reactions.watches(topic):
+            return self._react([], topic, record)
         try:
             found = check(topic, record, "")
         except InvalidRecord as error:
             raise BadLine(f"{error.reason}: {error}") from error
         made = self._advance(found.time)
-        return made + self._step(msgspec.structs.replace(found, at=self.now))
+        made += self._step(msgspec.structs.replace(found, at=self.now))
+        return self._react(made, topic, record)
 
     def _tick(self, time: Any) -> list[Output]:
         try:
-            return self._advance(normalize(str(time)))
+            return self._react(self._advance(normalize(str(time))))
         except ValueError as error:
             raise BadLine(f"tick: {error}") from error
 
@@ -105,21 +114,57 @@ class Simulation:
         """Moves the clock; what falls due by then."""
         if time <= self.now:
             return []
-        self.now = time
+        began, self.now = bool(self.now), time
         made = self._step(Input(f"mark-{time}", time, time, mark=Mark({"events:0:0": time})))
         if self.workflows is not None:
             self.workflows.advance(micros(time))
+            if not began:
+                # Their clock begins with the events; before that there is no time that could have passed.
+                self._triggers("UPSERT")
             made += self._drained()
         return made
 
+    def _triggers(self, op: str) -> None:
+        """Brings the triggers into force, or takes them out."""
+        assert self.workflows is not None
+        for trigger in self.reactions.documents:
+            definition = msgspec.to_builtins(trigger)
+            self.workflows.start({"command": "DEFINITION", "op": op, "definition": definition})
+
+    def _react(self, made: list[Output], topic: str = "", record: Any = None) -> list[Output]:
+        """``made`` with what triggers start for it, and for the record of a topic. Raises ``BadLine``."""
+        result: list[Output] = []
+        left = deque(made)
+        started = 0
+        wanted = self.reactions.to(topic, record, self._micros()) if topic else []
+        while wanted or left:
+            for value in wanted:
+                started += 1
+                if started > MOST_STARTS:
+                    raise BadLine("what triggers start makes them start more, without end")
+                self.started.append(value)
+                left.append(Output(COMMANDS, value["root"], value["id"], value["time"], value))
+                if self.workflows is not None:
+                    self.workflows.start(value)
+                    left += self._drained()
+            wanted = []
+            if left:
+                output = left.popleft()
+                result.append(output)
+                wanted = self.reactions.to(output.topic, output.value, self._micros())
+        return result
+
+    def _micros(self) -> int:
+        return micros(self.now) if self.now else 0
+
     def _step(self, record: Input) -> list[Output]:
-        made = self.shard.step(_encode(record), self._position, micros(self.now) if self.now else 0)
+        made = self.shard.step(_encode(record), self._position, self._micros())
         self._position += 1
         self.shard.dirty.clear()
         result: list[Output] = []
         for output in made:
             result.append(output)
-            if output.topic == "workflow.commands":
+            if output.topic == COMMANDS:
                 self.started.append(output.value)
                 if self.workflows is not None:
                     self.workflows.start(output.value)
@@ -130,14 +175,21 @@ class Simulation:
         assert self.workflows is not None
         outputs = list(self.workflows.outputs)
         self.workflows.outputs.clear()
+        # What the engine itself starts, it starts by the clock.
+        self.started += [
+            one.value for one in outputs if one.topic == COMMANDS and one.value["command"] == "START"
+        ]
         return outputs
 
     def finish(self) -> list[Output]:
         """Lets the workflows run on until nothing moves them any more."""
         if self.workflows is None:
             return []
+        if self.now:
+            # Else there would always be one more time to wait for.
+            self._triggers("DELETE")
         self.workflows.advance()
-        return self._drained()
+        return self._react(self._drained())
 
     def state(self) -> dict[str, Any]:
         """The end state as one document."""

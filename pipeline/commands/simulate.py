@@ -52,7 +52,7 @@ def run(args: argparse.Namespace) -> int:
         playbooks = [
             checked.definition
             for checked in accepted(args.playbooks, {})
-            if checked.definition is not None and checked.definition.kind == "WORKFLOW"
+            if checked.definition is not None and checked.definition.kind not in ("RULE", "VALUES")
         ]
     except BadLine as error:
         print(error, file=sys.stderr)
@@ -63,7 +63,10 @@ def run(args: argparse.Namespace) -> int:
     definitions.sort(key=lambda definition: definition.kind != "VALUES")
     workflows = _workflows(playbooks, args.answers) if args.playbooks else None
     simulation = Simulation(
-        [definition for definition in definitions if definition.kind != "WORKFLOW"], given, workflows
+        [definition for definition in definitions if definition.kind in ("RULE", "VALUES")],
+        given,
+        workflows,
+        playbooks,
     )
     status = 0
     for number, value in _lines(args.events):
@@ -89,7 +92,7 @@ def _workflows(playbooks: list[Any], answers: Path | None) -> Any:
     from ..workflow.run import Runner
 
     script = scripted.read(read_file(answers)) if answers is not None else None
-    return Runner(playbooks, script, perform_harmless, now=0)
+    return Runner([one for one in playbooks if one.kind != "TRIGGER"], script, perform_harmless, now=0)
 
 
 def _lines(path: str) -> Iterator[tuple[int, Any]]:

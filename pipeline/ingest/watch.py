@@ -17,11 +17,10 @@ from confluent_kafka.admin import AdminClient
 
 from .. import logs
 from ..codec import Codec
-from ..errors import BrokerUnavailable, ExpressionError, InvalidDocument, InvalidRecord, RegistryUnavailable
+from ..errors import BrokerUnavailable, InvalidDocument, InvalidRecord, RegistryUnavailable
 from ..kafka import client
 from ..kafka.definitions import TOPIC as DEFINITIONS
-from ..workflow.firing import plain
-from ..workflow.triggers import Trigger, start, triggers_of
+from ..workflow.triggers import TRIGGER, Trigger, starts, triggers_of
 from .cluster import Cluster
 from .route import COMMANDS
 
@@ -83,7 +82,7 @@ class Watch:
             record: Any = {"op": "DELETE"} if value is None else self._codec.decode(value)
             given = record.get("definition") or {}
             kind, name = given.get("kind", kind), given.get("name", name)
-            if kind != "TRIGGER":
+            if kind != TRIGGER:
                 return
             if record.get("op") == "DELETE":
                 self._documents.pop(name, None)
@@ -159,19 +158,7 @@ class Watch:
             "partition": partition,
             "offset": offset,
         }
-        at = message.timestamp()[1] * 1000
-        found = []
-        for name, trigger in fitting:
-            problem = ""
-            try:
-                value = start(name, trigger, record, place, at)
-            except ExpressionError as error:
-                # An execution that could not even be given its input is one in ERROR, which says so.
-                problem = str(error)
-                value = start(name, plain(trigger), record, place, at)
-            if value is not None:
-                found.append({**value, "problem": problem} if problem else value)
-        return found
+        return starts(fitting, record, place, message.timestamp()[1] * 1000)
 
     def _decoded(self, message: Message) -> Any:
         """The record as plain values; None when there is nothing that can be read."""

@@ -45,10 +45,12 @@ def play(case: Case, shelf: Shelf) -> list[Difference]:
 def _simulation(case: Case, shelf: Shelf) -> Simulation:
     given = {str(key): str(value) for key, value in (case.value.get("parameters") or {}).items()}
     rules = case.paths("rules")
-    if not rules:
+    playbooks = shelf.take(case.paths("playbooks"))
+    triggered = any(one.kind == "TRIGGER" for one in playbooks)
+    if not rules and not triggered:
         subject = case.subject()
         rules = [subject] if subject is not None else []
-    if not rules:
+    if not rules and not triggered:
         raise BadLine(f"no `rules` are named, and none lies beside {Path(case.path).name}")
     values = case.value.get("values")
     definitions = [
@@ -57,8 +59,7 @@ def _simulation(case: Case, shelf: Shelf) -> Simulation:
     ]
     definitions.sort(key=lambda definition: definition.kind != "VALUES")
     chosen = [one for one in definitions if one.kind in ("RULE", "VALUES")]
-    playbooks = shelf.take(case.paths("playbooks"))
-    return Simulation(chosen, given, _workflows(case, playbooks) if playbooks else None)
+    return Simulation(chosen, given, _workflows(case, playbooks) if playbooks else None, playbooks)
 
 
 def _workflows(case: Case, playbooks: list[Definition]) -> Any:
@@ -72,7 +73,7 @@ def _workflows(case: Case, playbooks: list[Definition]) -> Any:
             "`events` of answers operate the execution of a test with `workflow`, not those that rules start"
         )
         raise InvalidDocument([case.document.finding("test", note, case.index, "answers", "events")])
-    return Runner(playbooks, answers, perform_harmless, now=0)
+    return Runner([one for one in playbooks if one.kind != "TRIGGER"], answers, perform_harmless, now=0)
 
 
 def _completed(case: Case, index: int, line: Any, latest: str) -> tuple[Any, str]:

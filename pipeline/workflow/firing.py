@@ -10,7 +10,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from pipeline.errors import ExpressionError, InvalidDocument
+from pipeline.errors import InvalidDocument
 from pipeline.ids import identify
 from pipeline.ids import revision as hash_of
 from pipeline.times import rfc3339
@@ -19,9 +19,9 @@ from . import cron
 from .records import Schedule, Triggers
 from .step import COMMANDS, Step
 from .store import TRIGGER_KEY
-from .triggers import Trigger, start, triggers_of
+from .triggers import TRIGGER, Trigger, sure, triggers_of
 
-KIND = "TRIGGER"
+KIND = TRIGGER
 
 
 def defined(step: Step, name: str, text: str, path: str) -> None:
@@ -107,17 +107,6 @@ def fired(step: Step, command: dict[str, Any]) -> None:
     keep(step, name, replace(document, schedules=schedules))
     scheduled = rfc3339(schedule.due)
     record = {"scheduled": scheduled, "count": count}
-    try:
-        value = start(name, trigger, record, {"scheduled": scheduled}, step.time)
-    except ExpressionError as error:
-        # An execution that could not even be given its input is one in ERROR, which says so.
-        value = start(name, plain(trigger), record, {"scheduled": scheduled}, step.time)
-        if value is not None:
-            value["problem"] = str(error)
+    value = sure(name, trigger, record, {"scheduled": scheduled}, step.time)
     if value is not None:
         step.put(COMMANDS, value["root"], value)
-
-
-def plain(trigger: Trigger) -> Trigger:
-    """A trigger without what has to be evaluated."""
-    return Trigger(trigger.name, trigger.workflow, domain=trigger.domain, topic=trigger.topic)

@@ -8,7 +8,7 @@ triggers:
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
@@ -24,6 +24,7 @@ from .check import Checker, Steps
 from .expressions import evaluate
 from .scope import Scope, Seed, View
 
+TRIGGER = "TRIGGER"
 LABELS = frozenset({"version", "name", "description"})
 COMMON = frozenset({"workflow", "input", "env", "domain", "description"})
 CLOCK = COMMON | {"cron", "first", "count"}
@@ -164,3 +165,23 @@ def start(
         **({"env": env} if env else {}),
         "by": {"trigger": f"{document}/{trigger.name}", "domain": domain, **causes},
     }
+
+
+def starts(
+    fitting: Iterable[tuple[str, Trigger]], record: Any, place: Mapping[str, Any], time: int
+) -> list[dict[str, Any]]:
+    """The STARTs for a record at ``place``, of the triggers (each with its document's name) that read it."""
+    found = (sure(document, each, record, place, time) for document, each in fitting)
+    return [value for value in found if value is not None]
+
+
+def sure(
+    document: str, trigger: Trigger, record: Any, causes: Mapping[str, Any], time: int
+) -> dict[str, Any] | None:
+    """As ``start``, but what cannot be evaluated starts an execution in ERROR, which says so."""
+    try:
+        return start(document, trigger, record, causes, time)
+    except ExpressionError as error:
+        plain = Trigger(trigger.name, trigger.workflow, domain=trigger.domain, topic=trigger.topic)
+        value = start(document, plain, record, causes, time)
+        return {**value, "problem": str(error)} if value is not None else None

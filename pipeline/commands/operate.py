@@ -10,6 +10,7 @@ from typing import Any
 from . import _sending
 
 SUMMARY = "operate an execution"
+STATES = ["SUCCESS", "ERROR", "CANCELLED", "PAUSED", "RUNNING"]
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -27,7 +28,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         parser.add_argument("--failed", action="store_true", help="of its items, only those that failed")
     elif command == "complete":
         parser.add_argument("--action", metavar="ID", help="the action execution, where there are several")
-        parser.add_argument("--state", choices=["SUCCESS", "ERROR"], default="SUCCESS")
+        parser.add_argument("--state", choices=STATES, default="SUCCESS", help="what it came to, or is in")
         parser.add_argument("--result", metavar="JSON|@FILE", help="the result")
     elif command == "approve":
         said = "the role that decides; not needed where only one is waited for"

@@ -13,14 +13,17 @@ from .expressions import evaluate, is_expression
 from .facts import env, scope
 from .forgetting import forget
 from .model import TaskDefinition
-from .records import CANCELLED, ERROR, RUNNING, SUCCESS, Task
+from .records import CANCELLED, ERROR, PAUSED, RUNNING, SUCCESS, Task
 from .scope import Scope
 from .step import ACTIONS, LARGEST, Step
 from .store import Live
 
 SEEN = 64
 LONGEST_WORDS = 4_000
-STATES = frozenset({SUCCESS, ERROR, CANCELLED})
+STATES = {
+    "RESULT": (SUCCESS, ERROR, CANCELLED),
+    "COMPLETE": (SUCCESS, ERROR, CANCELLED, PAUSED, RUNNING),
+}
 
 
 def begin(step: Step, live: Live, task: Task) -> None:

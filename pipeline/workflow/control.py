@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from . import around, calls, executions, held, items, tasks, transitions, undo
+from . import around, calls, executions, held, items, subworkflows, tasks, transitions, undo
 from .records import (
     CANCELLED,
     CHUNK,
@@ -40,6 +40,7 @@ def pause(step: Step, live: Live, message: Any) -> None:
     if live.record.state != RUNNING:
         return
     step.execution_state(live, PAUSED, message)
+    subworkflows.follow(step, live)
     for below in step.store.children(live):
         pause(step, below, message)
     above = step.store.lives.get(live.record.parent)
@@ -72,16 +73,23 @@ def merge_env(step: Step, live: Live, env: Any) -> None:
 
 
 def resume(step: Step, live: Live) -> None:
-    """Lets an execution go on, with those under and above it."""
+    """Lets an execution go on, with those under it; the one above, once no other task holds it."""
     if live.record.state != PAUSED:
         return
     step.execution_state(live, RUNNING, None)
+    subworkflows.follow(step, live)
     for below in step.store.children(live):
         resume(step, below)
     step.later(take_up, live)
     above = step.store.lives.get(live.record.parent)
     if above is not None:
-        resume(step, above)
+        resume_unless_held(step, above)
+
+
+def resume_unless_held(step: Step, live: Live) -> None:
+    """Lets an execution go on when none of its tasks is PAUSED any more."""
+    if all(task.state != PAUSED for task in live.tasks.values()):
+        resume(step, live)
 
 
 def take_up(step: Step, live: Live) -> None:
@@ -148,7 +156,7 @@ def rerunning(step: Step, command: dict[str, Any]) -> None:
     """A RERUN of a task that failed or was cancelled; the executions above run again too."""
     live = known(step, command)
     task = wanted(live, command) if live is not None else None
-    if live is None or task is None or task.state not in (ERROR, CANCELLED) or is_undone(step, live):
+    if live is None or task is None or task.state not in (ERROR, CANCELLED) or not may_go_on(step, live):
         return
     merge_env(step, live, command.get("env"))
     revive(step, live)
@@ -165,13 +173,13 @@ def rerunning(step: Step, command: dict[str, Any]) -> None:
     tasks.run(step, live, task)
 
 
-def is_undone(step: Step, live: Live | None) -> bool:
-    """Whether an execution, or one above it, was undone: there is nothing left to take it up from."""
+def may_go_on(step: Step, live: Live | None) -> bool:
+    """Whether an execution can be taken up: not while it, or one above it, is held, nor when undone."""
     while live is not None:
-        if live.record.undo is not None:
-            return True
+        if live.record.undo is not None or live.record.state == PAUSED:
+            return False
         live = step.store.lives.get(live.record.parent)
-    return False
+    return True
 
 
 def fresh(task: Task) -> None:
@@ -248,7 +256,7 @@ def skipping(step: Step, command: dict[str, Any]) -> None:
     """A SKIP of a task that failed: goes on as if it had ended as SKIPPED."""
     live = known(step, command)
     task = wanted(live, command) if live is not None else None
-    if live is None or task is None or task.state != ERROR or is_undone(step, live):
+    if live is None or task is None or task.state != ERROR or not may_go_on(step, live):
         return
     revive(step, live)
     step.touch(task)
@@ -259,7 +267,7 @@ def skipping(step: Step, command: dict[str, Any]) -> None:
 
 
 def completing(step: Step, command: dict[str, Any]) -> None:
-    """A COMPLETE: the result of an action that somebody outside has carried out."""
+    """A COMPLETE: the result of an action that somebody outside carries out; or it is held, or goes on."""
     live = step.store.lives.get(command.get("execution", ""))
     if live is None:
         return
@@ -274,13 +282,22 @@ def completing(step: Step, command: dict[str, Any]) -> None:
         if not open_calls:
             return
         action = open_calls[0]
-    calls.result(
-        step,
-        {
-            **command,
-            "task": task.id,
-            "action": action,
-            "state": command.get("state", SUCCESS),
-            "result": command.get("result"),
-        },
-    )
+    state = command.get("state") or SUCCESS
+    if state in (PAUSED, RUNNING):
+        hold(step, live, task, action, state)
+        return
+    result = command.get("result")
+    calls.result(step, {**command, "task": task.id, "action": action, "state": state, "result": result})
+
+
+def hold(step: Step, live: Live, task: Task, action: str, state: str) -> None:
+    """An action that runs is held by whoever carries it out, and the execution with it; or both go on."""
+    index = calls.running_index(live, task, action)
+    if index is None or task.state == state or task.state not in (RUNNING, PAUSED):
+        return
+    calls.tell(step, live, task, action, task.action, state, task.state, index, {})
+    step.task_state(live, task, state)
+    if state == PAUSED:
+        pause(step, live, None)
+    else:
+        resume_unless_held(step, live)

@@ -120,9 +120,9 @@ def execution(live: Live) -> dict[str, Any]:
     return {
         "id": record.id,
         "name": record.workflow,
-        "spec": live.definition.spec,
+        "spec": {"version": "2.0", "name": live.definition.short, **live.definition.spec},
         "input": record.input,
-        "params": record.params,
+        "params": {"namespace": record.namespace, "env": {}, **record.params},
         "state": record.state,
         "state_info": record.state_info,
         "root_execution_id": record.root if record.root != record.id else None,

@@ -17,7 +17,7 @@ from pipeline.times import rfc3339
 from . import approvals, around, calls, control, executions, firing, gate, held, publishing
 from .apart import BULK
 from .forgetting import purge
-from .records import BETWEEN, ENDED
+from .records import BETWEEN, ENDED, SUCCESS
 from .step import COMMANDS, Step
 from .store import TRIGGER_KEY, Store
 
@@ -111,9 +111,10 @@ class WorkflowShard:
             allowed = dict | str if name == "env" and command["command"] == "START" else dict
             if command.get(name) is not None and not isinstance(command[name], allowed):
                 raise InvalidRecord("bad-type", f"{name!r} of {command['command']} is an object")
-        if command["command"] == "RESULT" and command["state"] not in calls.STATES:
+        states = calls.STATES.get(command["command"])
+        if states is not None and (command.get("state") or SUCCESS) not in states:
             raise InvalidRecord(
-                "bad-state", f"a RESULT is SUCCESS, ERROR or CANCELLED, not {command['state']!r}"
+                "bad-state", f"a {command['command']} is {', '.join(states)}, not {command['state']!r}"
             )
         return handler
 

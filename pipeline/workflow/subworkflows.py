@@ -6,7 +6,7 @@ from typing import Any
 
 from . import calls, executions, items
 from .forgetting import drop
-from .records import ENDED, ERROR, IDLE, SUCCESS, Execution, Task
+from .records import ENDED, ERROR, IDLE, PAUSED, RUNNING, SUCCESS, Execution, Task
 from .step import LARGE, Step, encoded
 from .store import Live
 
@@ -54,6 +54,16 @@ def call(step: Step, live: Live, task: Task, name: Any, given: dict[str, Any], i
     live.children[child_id] = None
     step.undoing.append(lambda: live.children.pop(child_id, None))
     step.later(executions.open_, child, definition)
+
+
+def follow(step: Step, live: Live) -> None:
+    """The task that waits for an execution is PAUSED while that is, and RUNNING again after."""
+    above = step.store.lives.get(live.record.parent)
+    task = above.tasks.get(live.record.parent_task) if above is not None else None
+    if above is None or task is None or live.record.attempt != task.attempt:
+        return
+    if {task.state, live.record.state} == {RUNNING, PAUSED}:
+        step.task_state(above, task, live.record.state)
 
 
 def depth(step: Step, live: Live) -> int:

@@ -62,7 +62,7 @@ def test_input_that_is_not_known_below_becomes_a_parameter(play):
         ),
         script=answered("{result: 1}"),
     )
-    assert ran.task("call")["published"] == {"got": {"p": {"other": 2}}}
+    assert ran.task("call")["published"] == {"got": {"p": {"namespace": "", "env": {}, "other": 2}}}
 
 
 def test_name_and_input_may_be_expressions(play):

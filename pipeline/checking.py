@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .document import Document, Finding, read_file
+from .document import Document, Finding, close, read_file
 from .errors import FaultlineError, InvalidDocument
 from .events import Definition
 from .rehearsal.cases import is_test
@@ -85,10 +85,24 @@ def check_files(
     _check_starts(rules, [checked for checked, _ in files if checked.kind == "playbook"], triggers, live)
     checked_files = [checked for checked, _ in files]
     _check_names(checked_files)
+    for checked in checked_files:
+        checked.findings.sort(key=lambda finding: (finding.line, finding.column))
     return checked_files
 
 
 _RULES = ("standard", "equivalence", "definition")
+# The keys by which a file's kind is told.
+_TELLING = (
+    "metadata",
+    "scenarios",
+    "equivalences",
+    "definitions",
+    "entities",
+    "triggers",
+    "variables",
+    "values",
+    "hygiene",
+)
 
 
 def kind_of(value: Any) -> str:
@@ -202,9 +216,8 @@ def _check_together(files: list[tuple[Checked, Document]], live: Iterable[Defini
     for checked, document in files:
         rule = rules.rules.get(checked.name)
         if checked.definition is not None and rule is not None and rule.error:
-            checked.findings.append(
-                document.finding(_together_code(rule.error), rule.error, "metadata", "name")
-            )
+            code, message = _together(rule.error)
+            checked.findings.append(document.finding(code, message, "metadata", "name"))
             checked.definition = None
 
 
@@ -228,8 +241,14 @@ def _check_starts(
             checked.findings += starts.check(checked.content, document, known)
 
 
-def _together_code(error: str) -> str:
-    return "equivalence-twice" if "equivalence" in error else "negative-cycle"
+def _together(error: str) -> tuple[str, str]:
+    """The code of what is wrong with a rule among others, and what to do about it."""
+    if error.startswith("it has an entity"):
+        return "equivalence-twice", f"{error}; put them into one equivalence, since they must not overlap"
+    if error.startswith("it feeds itself"):
+        advice = "what it raises or sets must not be what it asks to be absent, or counts"
+        return "negative-cycle", f"{error}; {advice}"
+    return "rule", error
 
 
 def _check_playbook(checked: Checked, document: Document) -> None:
@@ -327,12 +346,23 @@ def _check_test(checked: Checked, document: Document) -> None:
 
 
 def _check_unknown(checked: Checked, document: Document) -> None:
+    value = document.value
     message = (
-        "cannot tell what this file is: a rule has `scenarios`, `equivalences` or `definitions`, "
-        "a playbook `version: '2.0'`, triggers `triggers`, an environment `variables`, "
-        "a value mapping `values`"
+        "a rule has `scenarios`, `equivalences` or `definitions`, a playbook `version: '2.0'`, "
+        "triggers `triggers`, an environment `variables`, a value mapping `values`, "
+        "settings for restless alarms `hygiene`"
     )
-    checked.findings.append(document.finding("kind", message))
+    if value is None or value == "":
+        checked.findings.append(document.finding("kind", f"the file is empty; {message}"))
+    elif not isinstance(value, dict):
+        what = "a list" if isinstance(value, list) else "mere text"
+        checked.findings.append(document.finding("kind", f"it is {what}, where keys are expected: {message}"))
+    else:
+        typos = [(key, meant) for key in value if (meant := close(str(key), _TELLING))]
+        for key, meant in typos:
+            checked.findings.append(document.finding("kind", f"{key!r} is not known{meant}", key))
+        if not typos:
+            checked.findings.append(document.finding("kind", f"cannot tell what this file is: {message}"))
 
 
 def _check_names(files: list[Checked]) -> None:

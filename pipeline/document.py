@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Literal
 
@@ -87,7 +88,7 @@ def read(
     except yaml.YAMLError as error:
         mark: Any = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
         line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
-        problem = getattr(error, "problem", None) or str(error)
+        problem = _advised(getattr(error, "problem", None) or str(error), text, mark)
         raise InvalidDocument(
             [Finding(path, line, column, "yaml", f"not readable as YAML: {problem}")]
         ) from error
@@ -105,9 +106,27 @@ def read_file(path: Path, *, scalars: Literal["text", "yaml"] = "yaml", aliases:
     try:
         # As it is: what is put live must be the file, line ends and all.
         text = path.read_bytes().decode("utf-8")
-    except (OSError, UnicodeDecodeError) as error:
+    except OSError as error:
         raise InvalidDocument([Finding(str(path), 1, 1, "file", f"cannot be read: {error}")]) from error
+    except UnicodeDecodeError as error:
+        message = f"is not UTF-8 text (at byte {error.start}); save it as UTF-8"
+        raise InvalidDocument([Finding(str(path), 1, 1, "file", message)]) from error
     return read(text, str(path), scalars=scalars, aliases=aliases)
+
+
+def _advised(problem: str, text: str, mark: Any) -> str:
+    """What the parser says is wrong, and where its words are no help what to write instead."""
+    lines = text.splitlines()
+    line = lines[mark.line] if mark and mark.line < len(lines) else ""
+    if line[: mark.column + 1 if mark else 0].strip(" ").startswith("\t"):
+        return "a line begins with a tab; indent with spaces"
+    if "expected ',' or" in problem:
+        return f"{problem}; within {{ }} and [ ] put quotes around a value that has brackets or commas"
+    if "mapping values are not allowed" in problem:
+        return f"{problem}; put quotes around a value that has a colon, or mend the indent"
+    if "block end" in problem or "expected key" in problem:
+        return f"{problem}; is the indent the same as that of the lines above?"
+    return problem
 
 
 def _refuse_aliases(text: str, path: str) -> None:
@@ -186,3 +205,9 @@ class _Builder:
         mark = node.start_mark
         level: Literal["error", "warning"] = "warning" if code == "yaml-twice" else "error"
         return Finding(self.path, mark.line + 1, mark.column + 1, code, message, level)
+
+
+def close(word: str, known: Collection[str]) -> str:
+    """``; did you mean ...?`` where one of ``known`` is close, else nothing."""
+    found = get_close_matches(word, known, n=1, cutoff=0.7)
+    return f"; did you mean {found[0]}?" if found else ""

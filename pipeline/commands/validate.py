@@ -35,7 +35,7 @@ def parameters(given: list[str]) -> dict[str, str]:
 
 def run(args: argparse.Namespace) -> int:
     """Checks the files; 1 if any is refused."""
-    from ..checking import check_files
+    from ..checking import SUFFIXES, check_files
 
     try:
         files = check_files(args.paths, parameters(args.param))
@@ -43,6 +43,9 @@ def run(args: argparse.Namespace) -> int:
         raise
     except FaultlineError as error:
         raise InvalidCall(str(error)) from error
+    if not files:
+        places = ", ".join(map(str, args.paths))
+        raise InvalidCall(f"nothing to check below {places}: files end in {', '.join(SUFFIXES)}")
     if args.json:
         print(json.dumps([_object(checked) for checked in files], indent=2, ensure_ascii=False))
     else:

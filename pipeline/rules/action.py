@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..document import Step
+from ..document import Step, close
 from .functions import torn, values
-from .notes import Notes, close
+from .notes import Notes
 from .template import CAUSE, MARK_DOWN, RAISE, SET_STATE, WORKFLOW, Action
 
 KINDS = {

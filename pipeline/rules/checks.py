@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from ..document import Step
+from ..document import Step, close
 from .condition import ConditionError, Link, Term, clauses, names
 from .functions import fault
 from .having import check_having
-from .notes import Level, Notes, close
+from .notes import Level, Notes
 from .parts import check_parts
 from .pattern import Pattern, PatternError, patterns
 from .template import CAUSE, MARK_DOWN, RAISE, SET_STATE, WORKFLOW, Action, GetAttr, Scenario, Template, Text
@@ -147,12 +147,7 @@ def _check_functions(notes: Notes, template: Template, action: Action) -> list[_
             wrong = fault(value)
             if wrong is not None:
                 level: Level = "error" if template.version == 3 else "warning"
-                notes.add(
-                    "138",
-                    f"{wrong}; write get_attr(ENTITY, PROPERTY), or it is mere text",
-                    *place,
-                    level=level,
-                )
+                notes.add("138", wrong, *place, level=level)
         elif template.version == 1:
             notes.add("137", "get_attr needs version 2 or 3; say so in `metadata`", *place)
         elif value.entity not in template.entities:

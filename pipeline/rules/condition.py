@@ -72,6 +72,12 @@ def parse(text: str) -> Expression:
     if rest < len(tokens):
         kind, value = tokens[rest]
         shown = f"[{value}]" if kind == "label" else value
+        if kind == "word" and value.lower() in _OPERATORS:
+            raise ConditionError(f"{value!r} in the condition: write {value.upper()} or {value.lower()}")
+        if kind == "operator":
+            raise ConditionError("NOT follows a term in the condition; write AND NOT")
+        if value == ")":
+            raise ConditionError("a bracket ) in the condition was never opened")
         raise ConditionError(f"unexpected {shown!r} in the condition; join terms with AND or OR")
     return expression
 

@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from ..document import Step
+from ..document import Step, close
 from .entities import read_properties
-from .notes import Notes, close
+from .notes import Notes
 from .properties import canonical
 from .template import Relation, Template
 

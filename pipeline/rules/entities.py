@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ..document import Step
+from ..document import Step, close
 from .clause import REGEX
-from .notes import Level, Notes, close
+from .notes import Level, Notes
 from .properties import canonical, compiles
 
 _CATEGORIES = ("RESOURCE", "ALARM")

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from itertools import pairwise
 from typing import Any
 
-from .notes import close
+from ..document import close
 from .template import GetAttr, Text
 
 GET_ATTR = "get_attr"
@@ -37,16 +37,18 @@ def values(value: Any) -> Any:
 
 def fault(text: str) -> str | None:
     """What is wrong with text that seems to be meant as a function and is none; None when it is just text."""
+    form = "write get_attr(ENTITY, PROPERTY)"
     if GET_ATTR in text:
         call = _ANY_CALL.search(text)
-        if call is None:
-            if "(" in text.partition(GET_ATTR)[2]:
-                return f"{text!r}: the bracket of get_attr( is not closed"
-            return f"{text!r}: a function is written get_attr(ENTITY, PROPERTY)"
-        given = len([part for part in call.group(1).split(",") if part.strip()])
-        return f"{call.group(0)!r}: get_attr takes an entity and a property, here it has {given} argument(s)"
+        if call is not None:
+            given = len([part for part in call.group(1).split(",") if part.strip()])
+            count = "only one argument" if given == 1 else f"{given or 'no'} arguments"
+            return f"{call.group(0)!r} has {count}; {form}"
+        if "(" in text.partition(GET_ATTR)[2]:
+            return f"{text!r}: the bracket after get_attr is not closed; {form}"
+        return f"{text!r} is no function; {form}"
     call = _LIKE_A_CALL.fullmatch(text)
-    if call is not None:
+    if call is not None and call.group(1) != "get_param":
         meant = close(call.group(1), (GET_ATTR, "get_param"))
         if meant:
             return f"{text!r}: there is no function {call.group(1)}{meant}"

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from difflib import get_close_matches
 from typing import Any, Literal
 
-from ..document import Document, Finding, Step
+from ..document import Document, Finding, Step, close
 
 Level = Literal["error", "warning"]
 
@@ -58,9 +57,3 @@ class Notes:
             self.add("4", message, *steps, key)
             return None
         return body
-
-
-def close(word: str, known: Collection[str]) -> str:
-    """``; did you mean ...?`` where one of ``known`` is close, else nothing."""
-    found = get_close_matches(word, known, n=1, cutoff=0.7)
-    return f"; did you mean {found[0]}?" if found else ""

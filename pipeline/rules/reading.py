@@ -7,17 +7,18 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from ..document import Finding, Step, read
+from ..document import Finding, Step, close, read
 from ..errors import InvalidDocument
 from . import legacy, version3
 from .entities import read_properties
-from .notes import Notes, close
+from .notes import Notes
 from .properties import canonical
 from .template import Kind, Template
 
 _PARAM = re.compile(r"get_param\s*\(([^()]*)\)")
 _MALFORMED = re.compile(r"\s*get_param|.*get_param\s*\(", re.DOTALL)
 _KINDS = ("standard", "definition", "equivalence")
+_TOP = ("metadata", "parameters", "includes", "entities", "definitions", "scenarios", "equivalences")
 _MODES = ("shadow", "active")
 
 
@@ -44,6 +45,8 @@ def parse(
     value = document.value
     if not isinstance(value, dict) or not is_template(value):
         code = "80" if isinstance(value, dict) and "metadata" in value else "4"
+        if isinstance(value, dict):
+            notes.only(value, _TOP, "a template")
         notes.add(
             code, "a template needs `scenarios` (or is a list of `equivalences`, or only `definitions`)"
         )

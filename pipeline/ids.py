@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from hashlib import blake2b
 
 
@@ -13,6 +14,8 @@ def identify(*causes: object) -> str:
     return f"{digest[:8]}-{digest[8:12]}-8{digest[13:16]}-8{digest[17:20]}-{digest[20:]}"
 
 
-def revision(text: str) -> str:
-    """A short hash of a rule's or workflow's text, shown as its revision."""
-    return blake2b(text.encode(), digest_size=8).hexdigest()
+def revision(text: str, parameters: Mapping[str, str] | None = None) -> str:
+    """A short hash of a rule's or workflow's text, and of the values that its parameters were given,
+    shown as its revision."""
+    given = "".join(f"\x1f{name}={value}" for name, value in sorted((parameters or {}).items()))
+    return blake2b((text + given).encode(), digest_size=8).hexdigest()

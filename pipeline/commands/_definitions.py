@@ -9,12 +9,13 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
+from ..author import author
 from ..errors import FaultlineError, InvalidCall, NotFound
-from ._sending import operator
 
 WAIT = 30.0
 LARGEST = 2 * 2**20
 """Of one request; the API takes twice as much."""
+FILES = "files"
 NOUNS = {
     "RULE": "rule",
     "VALUES": "value mapping",
@@ -36,7 +37,8 @@ def configure(parser: argparse.ArgumentParser, kinds: Sequence[str]) -> None:
     from .. import settings
 
     noun = NOUNS[kinds[0]]
-    verbs = parser.add_subparsers(dest="verb", required=True, metavar="add|remove|list|show|status")
+    known = "add|remove|promote|list|show|status" if kinds[0] == "RULE" else "add|remove|list|show|status"
+    verbs = parser.add_subparsers(dest="verb", required=True, metavar=known)
 
     def verb(name: str, text: str) -> argparse.ArgumentParser:
         return verbs.add_parser(name, help=text, description=text)
@@ -45,6 +47,7 @@ def configure(parser: argparse.ArgumentParser, kinds: Sequence[str]) -> None:
     add.add_argument("paths", metavar="PATH", nargs="+", type=Path, help="files, or directories to search")
     remove = verb("remove", f"take a {noun} away")
     show = verb("show", f"print the text of a {noun} as it is live")
+    changing = [add, remove]
     listing = verb("list", "what is live: revision, where from, state, matches")
     status = verb("status", "the same with the reason of each error")
     for one in (remove, show):
@@ -53,11 +56,19 @@ def configure(parser: argparse.ArgumentParser, kinds: Sequence[str]) -> None:
         add.add_argument(
             "--param", metavar="K=V", action="append", default=[], help="the value of a parameter"
         )
+        shadow = "in shadow mode: what they would deduce is recorded, and nothing else comes of it"
+        add.add_argument("--shadow", action="store_true", help=shadow)
+        promote = verb("promote", "let a rule that is in shadow mode deduce in earnest")
+        promote.add_argument("name", metavar="NAME", help="exactly this name")
+        changing.append(promote)
         for one in (remove, show, listing, status):
             one.add_argument("--mapping", action="store_true", help="of value mappings instead of rules")
     else:
         add.add_argument("--namespace", metavar="NAME", help="where their workflows are looked for first")
-    for one in (add, remove):
+    for one in (show, listing):
+        one.add_argument("--history", action="store_true", help="who changed what, and when")
+    for one in changing:
+        one.add_argument("--by", metavar="NAME", help="who changes it (default: the user), kept in history")
         one.add_argument(
             "--wait",
             metavar="SECONDS",
@@ -65,7 +76,7 @@ def configure(parser: argparse.ArgumentParser, kinds: Sequence[str]) -> None:
             default=WAIT,
             help=f"how long to wait until it holds in all partitions (default {WAIT:g})",
         )
-    for one in (add, remove, show, listing, status):
+    for one in (*changing, show, listing, status):
         one.add_argument("--json", action="store_true", help="one JSON document instead of a table")
         settings.add_arguments(one, "data", "api", "token")
 
@@ -76,15 +87,19 @@ def run(args: argparse.Namespace, kinds: Sequence[str]) -> int:
     from ..console.client import Client
     from ..local import instance
 
+    kind = "VALUES" if getattr(args, "mapping", False) else kinds[0]
+    if getattr(args, "history", False):
+        return _history(args, kind)
     found = instance.find(settings.load(args))
     client = Client(found.api, found.token)
     entries: Entries = client.get("/api/definitions")
     if args.verb == "add":
         return _add(args, client, entries, kinds)
-    kind = "VALUES" if getattr(args, "mapping", False) else kinds[0]
     own = [entry for entry in entries if entry["kind"] == kind]
     if args.verb == "remove":
         return _remove(args, client, _named(own, args, kind), entries)
+    if args.verb == "promote":
+        return _promote(args, client, _named(own, args, kind), entries)
     if args.verb == "show":
         return _show(_named(own, args, kind), args.json)
     _list(own, args.json, args.verb == "status")
@@ -141,14 +156,17 @@ def _add(args: argparse.Namespace, client: Any, live: Entries, kinds: Sequence[s
             # Documents are told apart by name: the same one may live in several namespaces.
             definition["name"] = f"{args.namespace}/{definition['name']}"
             definition["parameters"] = {"namespace": args.namespace}
+        if getattr(args, "shadow", False):
+            definition["mode"] = "shadow"
         was = before.get((definition["kind"], definition["name"]))
+        fields = {"parameters": {}, "mode": "", **definition}
         same = was is not None and all(
-            was[field] == definition.get(field, {}) for field in ("text", "parameters")
+            was[field] == fields[field] for field in ("text", "parameters", "mode")
         )
         outcome = "unchanged" if same else "added" if was is None else "changed"
         told.append({"kind": definition["kind"], "name": definition["name"], "outcome": outcome})
         # Again, where it does not hold everywhere yet, or was set aside over a record.
-        if not same or (was is not None and was["state"] != "ACTIVE"):
+        if not same or (was is not None and was["state"] not in ("ACTIVE", "SHADOW")):
             changes.append({"op": "UPSERT", "definition": definition})
     return _change(args, client, changes, told, live)
 
@@ -164,12 +182,22 @@ def _remove(args: argparse.Namespace, client: Any, entry: Mapping[str, Any], liv
     )
 
 
+def _promote(args: argparse.Namespace, client: Any, entry: Mapping[str, Any], live: Entries) -> int:
+    if entry["state"] == "ACTIVE":
+        print(f"unchanged rule {entry['name']}: it is not in shadow mode")
+        return 0
+    definition = {key: entry[key] for key in ("kind", "name", "text", "path", "parameters")}
+    change = {"op": "UPSERT", "definition": {**definition, "mode": "active"}}
+    told = {"kind": entry["kind"], "name": entry["name"], "outcome": "promoted"}
+    return _change(args, client, [change], [told], live)
+
+
 def _change(args: argparse.Namespace, client: Any, changes: Entries, told: Entries, live: Entries) -> int:
     """Sends, waits, and tells what came of it; 1 unless all of it holds."""
     from ..console import tables
 
     answer: dict[str, Any] = {"settled": True, "detail": "", "errors": []}
-    by = {"operator": operator()}
+    by = author(args.by)
     while changes:
         part, changes = _portion(changes)
         # They hold in the order of the topic: it is enough to wait for the last.
@@ -257,5 +285,33 @@ def _list(entries: Entries, as_json: bool, reasons: bool) -> None:
 def _origin(entry: Mapping[str, Any]) -> str:
     """The file it came from, and who put it live where that was not the pipeline at its start."""
     parameters = "".join(f" {key}={value}" for key, value in entry["parameters"].items())
-    by = f" by {entry['by']}" if entry["by"] else ""
+    by = f" by {entry['by']}" if entry["by"] and entry["source"] != FILES else ""
     return f"{entry['path'] or entry['source']}{parameters}{by}"
+
+
+def _history(args: argparse.Namespace, kind: str) -> int:
+    """Every change to definitions of ``kind``, or to one of them, as history has it."""
+    from .. import settings
+    from ..console import tables
+    from ..console.source import source
+
+    with source(settings.load(args)) as history:
+        found = history.get("/api/definitions/history", kind=kind, name=getattr(args, "name", None))
+    if args.json:
+        tables.show_json(found)
+        return 0
+    columns = ["TIME", "NAME", "WHAT", "REVISION", "BY", "FROM", "REASON"]
+    rows = [
+        [
+            tables.moment(one["event_time"]),
+            one["name"],
+            one["what"],
+            one["revision"],
+            one["by"],
+            one["path"],
+            one["reason"],
+        ]
+        for one in found
+    ]
+    tables.show(tables.table(columns, rows) if rows else f"no {NOUNS[kind]} was ever changed here")
+    return 0

@@ -5,13 +5,13 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import pwd
 import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from .. import settings as configuration
+from ..author import operator
 from ..console.client import Client
 from ..errors import InvalidCall
 from ..ids import identify
@@ -82,14 +82,6 @@ def document(text: str, what: str) -> Any:
 def now() -> str:
     """The present time, as records carry it."""
     return rfc3339(time.time_ns() // 1000)
-
-
-def operator() -> str:
-    """Who gives the command."""
-    try:
-        return pwd.getpwuid(os.getuid()).pw_name
-    except KeyError:
-        return str(os.getuid())
 
 
 def _send(args: argparse.Namespace, topic: str, key: str, value: dict[str, Any], path: str) -> None:

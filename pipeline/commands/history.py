@@ -1,4 +1,4 @@
-"""What happened to an entity, an alarm or an execution, in order."""
+"""What happened to an entity, an alarm, an execution, a rule or a playbook, in order."""
 
 from __future__ import annotations
 
@@ -13,7 +13,9 @@ SUMMARY = "what happened to one thing"
 
 def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "key", help="TYPE/ID, SOURCE/NAME@TYPE/ID, SOURCE#EXTERNAL_ID or the id of an execution"
+        "key",
+        help="TYPE/ID, SOURCE/NAME@TYPE/ID, SOURCE#EXTERNAL_ID, the id of an execution,"
+        " or the name of a rule or playbook",
     )
     parser.add_argument(
         "--limit", type=int, default=200, metavar="N", help="the latest N events (default 200)"

@@ -26,7 +26,12 @@ RULES: Stages = (
 WORKFLOWS: Stages = (("ingest", (topic.TOPIC,)), ("workflow", ("workflow.commands",)))
 ERRORS = "SELECT name, revision, reason FROM faultline.rules_now WHERE op = 'ERROR' ORDER BY name"
 ENGINE = frozenset({"WORKFLOW", "TRIGGER", "ENVIRONMENT"})
-_UNTOLD: Mapping[str, Any] = {"revisions": frozenset(), "error": "", "matches": None}
+_UNTOLD: Mapping[str, Any] = {
+    "revisions": frozenset(),
+    "modes": frozenset(),
+    "error": "",
+    "matches": None,
+}
 
 
 async def live(
@@ -34,8 +39,8 @@ async def live(
 ) -> list[dict[str, Any]]:
     """Each definition as the topic holds it, and what the roles say of it.
 
-    ``state`` is ACTIVE, ERROR, or PENDING while not every worker has this revision; ``text``
-    is the file's. Raises ``BrokerUnavailable``.
+    ``state`` is ACTIVE, SHADOW, ERROR, or PENDING while not every worker has this revision;
+    ``text`` is the file's. Raises ``BrokerUnavailable``.
     """
     records = await asyncio.to_thread(topic.held, bootstrap)
     roles = [role for role in sight.board.roles() if role["alive"]]
@@ -90,8 +95,15 @@ def _entry(key: str, record: Mapping[str, Any], told: Mapping[str, Any]) -> dict
     kind, _, name = key.partition("/")
     definition = record.get("definition") or {}
     text = str(definition.get("text", ""))
-    own = revision(text)
-    state = "ERROR" if told["error"] else "ACTIVE" if told["revisions"] == {own} else "PENDING"
+    by = record.get("by") or {}
+    parameters = definition.get("parameters", {})
+    own = revision(text, parameters if kind == "RULE" else None)
+    mode = definition.get("mode", "")
+    works = "SHADOW" if told["modes"] == {"shadow"} else "ACTIVE"
+    # Where the record leaves the mode to the text, it is as the workers read it there.
+    wanted = {"shadow": "SHADOW", "active": "ACTIVE"}.get(mode, works)
+    there = told["revisions"] == {own} and len(told["modes"]) < 2 and wanted == works
+    state = "ERROR" if told["error"] else works if there else "PENDING"
     return {
         "kind": kind,
         "name": name,
@@ -100,10 +112,12 @@ def _entry(key: str, record: Mapping[str, Any], told: Mapping[str, Any]) -> dict
         "reason": told["error"],
         "matches": told["matches"],
         "source": record.get("source", ""),
-        "by": (record.get("by") or {}).get("operator", ""),
+        "mode": mode,
+        "by": by.get("operator", ""),
+        "host": by.get("host", ""),
         "time": record.get("time", ""),
         "path": definition.get("path", ""),
-        "parameters": definition.get("parameters", {}),
+        "parameters": parameters,
         "text": text,
     }
 
@@ -116,7 +130,7 @@ def _told(key: str, roles: Iterable[Mapping[str, Any]]) -> Mapping[str, Any]:
         role, group = "workflow", f"{kind.lower()}s"
     if kind == "VALUES":
         group = "values"
-    told = {**_UNTOLD, "revisions": set()}
+    told = {**_UNTOLD, "revisions": set(), "modes": set()}
     for one in roles:
         said = one.get("counters", {}).get(group, {}).get(name) if one.get("role") == role else None
         if said is None:
@@ -124,6 +138,7 @@ def _told(key: str, roles: Iterable[Mapping[str, Any]]) -> Mapping[str, Any]:
         if kind == "VALUES":
             said = {"error": said}
         told["revisions"].add(said.get("revision", ""))
+        told["modes"].add(said.get("mode", ""))
         told["error"] = told["error"] or said.get("error") or said.get("reason") or ""
         if kind == "RULE":
             told["matches"] = (told["matches"] or 0) + said.get("matches", 0)

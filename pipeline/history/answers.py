@@ -8,7 +8,7 @@ from urllib.parse import unquote
 
 from ..errors import InvalidCall, NotFound
 from ..times import normalize
-from . import causality, explanation, impact, missing, queries
+from . import causality, changes, explanation, impact, missing, queries
 from .reading import Reading
 
 Query = Mapping[str, str]
@@ -32,6 +32,10 @@ ANSWERS: dict[str, Callable[[Reading, Query], Any]] = {
     "/api/history": lambda history, query: queries.past(
         history, _wanted(query, "key"), limit=_limit(query, 200)
     ),
+    "/api/definitions/history": lambda history, query: changes.definitions(
+        history, _wanted(query, "kind"), query.get("name")
+    ),
+    "/api/shadow": lambda history, _: changes.shadow(history),
     "/api/executions": lambda history, query: queries.executions(history, limit=_limit(query, 100)),
 }
 

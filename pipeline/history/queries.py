@@ -168,6 +168,24 @@ def past(history: Reading, key: str, *, limit: int = 200) -> Rows:
                 log_offset, n
             FROM faultline.causes WHERE source = {key:String} OR target = {key:String}
             UNION ALL
+            SELECT event_time, domain, concat('SHADOW ', deduces, ' ', op),
+                trim(concat(severity, state, if(source = '', '', concat(source, ' causes ', target)),
+                    ' would be by ', rule)), id, epoch, log_offset, n
+            FROM faultline.shadows
+            WHERE key = {key:String} OR concat(resource_type, '/', resource_id) = {key:String}
+                OR source = {key:String} OR target = {key:String} OR rule = {key:String}
+            UNION ALL
+            SELECT event_time, domain, concat(kind, if(op = 'DELETE', ' REMOVED', ' PUT LIVE')),
+                trim(concat(revision, ' ', mode, if(`by` = '', '', concat(' by ',
+                    JSONExtractString(`by`, 'operator'), '@', JSONExtractString(`by`, 'host'))), ' ', path)),
+                id, epoch, `offset`, n
+            FROM faultline.definitions WHERE name = {key:String}
+            UNION ALL
+            SELECT min(r.event_time), domain, concat(kind, ' ERROR'), concat(revision, ' ', reason),
+                min(r.id), min(r.epoch), min(r.log_offset), min(r.n)
+            FROM faultline.rules AS r WHERE name = {key:String} AND op = 'ERROR'
+            GROUP BY domain, kind, revision, reason
+            UNION ALL
             SELECT event_time, domain, concat(kind, ' ', state),
                 trim(concat(name, ' ', state_info)), id, epoch, `offset`, n
             FROM faultline.steps
@@ -182,7 +200,8 @@ def past(history: Reading, key: str, *, limit: int = 200) -> Rows:
     )
     if not found:
         raise NotFound(
-            f"nothing is known of {key!r}; it is written TYPE/ID, SOURCE/NAME@TYPE/ID or an execution's id"
+            f"nothing is known of {key!r}; it is written TYPE/ID, SOURCE/NAME@TYPE/ID, an execution's id"
+            " or the name of a rule or playbook"
         )
     return found[::-1]
 

@@ -80,6 +80,12 @@ class Change(msgspec.Struct):
     name: str = ""
     revision: str | None = None
     reason: str | None = None
+    mode: str = ""
+    by: Raw = Raw()
+    deduces: str = ""
+    severity: str = ""
+    operational_severity: str = ""
+    resource: EntityRef | None = None
 
 
 class JournalRecord(msgspec.Struct):
@@ -159,6 +165,7 @@ class DefinitionText(msgspec.Struct):
     text: str = ""
     path: str = ""
     parameters: dict[str, str] = {}
+    mode: str = ""
 
 
 class DefinitionRecord(msgspec.Struct):
@@ -169,3 +176,4 @@ class DefinitionRecord(msgspec.Struct):
     time: str = ""
     source: str = ""
     op: str = "UPSERT"
+    by: Raw = Raw()

@@ -47,9 +47,14 @@ COLUMNS: dict[str, tuple[str, ...]] = {
     "causes": (*_LOG, "op", "source", "target", "rule", "match"),
     "states": (*_LOG, "key", "state", "aggregated_state", "operational_state", "rule", "match"),
     "starts": (*_LOG, "workflow", "input", "execution", "rule", "match"),
-    "rules": (*_LOG, "kind", "op", "name", "revision", "reason"),
+    "shadows": (
+        *_LOG, "rule", "rule_revision", "scenario", "deduces", "op", "key", "name", "severity",
+        "operational_severity", "resource_type", "resource_id", "state", "source", "target", "workflow",
+        "input", "match",
+    ),
+    "rules": (*_LOG, "kind", "op", "name", "revision", "reason", "mode", "by"),
     "definitions": (
-        *PLACE, "id", "source", "kind", "op", "name", "revision", "path", "parameters", "text",
+        *PLACE, "id", "source", "kind", "op", "name", "revision", "path", "parameters", "mode", "by", "text",
     ),
     "steps": (
         *PLACE, "id", "root", "execution", "kind", "name", "state", "state_info", "from", "task", "action",
@@ -182,13 +187,16 @@ def definition(place: Place, _key: bytes | None, value: bytes | None, _headers: 
     """
     record = _decode_definition(value or b"")
     given = record.definition
+    # A playbook's namespace is no parameter of its text.
+    own = revision(given.text, given.parameters if given.kind == "RULE" else None)
     when = place.ingest_time
     with suppress(ValueError, OverflowError):
         when = micros(normalize(record.time))
     rows["definitions"].append((
         "", when, place.ingest_time, place.topic, place.topic_id, place.partition, place.offset, 0,
-        place.epoch, record.id, record.source, given.kind, record.op, given.name, revision(given.text),
-        given.path, msgspec.json.encode(given.parameters).decode(), given.text,
+        place.epoch, record.id, record.source, given.kind, record.op, given.name,
+        own, given.path, msgspec.json.encode(given.parameters).decode(),
+        given.mode, _json(record.by), given.text,
     ))  # fmt: skip
 
 
@@ -233,7 +241,7 @@ def _change(change: Change, record: JournalRecord) -> tuple[str, Row] | None:
                 alarm, change.key, source, False, alarm.status, None, change.match, kind, reason, late
             )
         if record.origin is not None and record.origin[0] == DEFINITIONS:
-            return "rules", ("", kind, change.key, "", reason)
+            return "rules", ("", kind, change.key, "", reason, "", "")
         return "changes", (source, kind, "", change.op, change.key, *_NOTHING, reason, late)
     if kind == "ENTITY" and change.entity is not None:
         entity = change.entity
@@ -250,7 +258,10 @@ def _change(change: Change, record: JournalRecord) -> tuple[str, Row] | None:
             "", "", "", "", False, "", start.type, start.id, end.type, end.id, reason, late,
         )  # fmt: skip
     if kind in ("RULE", "VALUES"):
-        return "rules", (kind, change.op, change.name, change.revision or "", reason)
+        told = (change.mode, _json(change.by))
+        return "rules", (kind, change.op, change.name, change.revision or "", reason, *told)
+    if kind == "SHADOW":
+        return "shadows", _shadow(change)
     rule, match = _rule(change.rule).name, _text(change.match)
     if kind == "STATE":
         return "states", (
@@ -281,6 +292,16 @@ def _alarm(
         key, origin, alarm.name, alarm.severity or "", alarm.operational_severity or "", status,
         resource.type, resource.id, is_deduced, alarm.episode, by.name, by.revision, by.scenario,
         _text(match), alarm.external_id or "", _json(alarm.attributes), outcome, reason, late,
+    )  # fmt: skip
+
+
+def _shadow(change: Change) -> Row:
+    rule, resource = _rule(change.rule), change.resource
+    place = ("", "") if resource is None else (resource.type, resource.id)
+    return (
+        rule.name, rule.revision, rule.scenario, change.deduces, change.op, change.key, change.name,
+        change.severity, change.operational_severity, *place, change.state or "", change.source,
+        change.target, change.workflow, _json(change.input), _text(change.match),
     )  # fmt: skip
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import msgspec
 
+from ..author import author
 from ..checking import Checked, check_files, value_files
 from ..document import Finding
 from ..errors import FaultlineError
@@ -94,6 +95,7 @@ def publish(bootstrap: str, found: Found, *, prune: bool = False) -> Differences
     # A file that is refused now leaves its earlier version in force.
     refused = {finding.path for finding in found.findings}
     differences = Differences()
+    by = author()
     records = []
     for name, item in wanted.items():
         if name not in live:
@@ -102,7 +104,7 @@ def publish(bootstrap: str, found: Found, *, prune: bool = False) -> Differences
             differences.changed.append(name)
         else:
             continue
-        records.append(record("UPSERT", item, FILES))
+        records.append(record("UPSERT", item, FILES, by))
     for name, known in live.items():
         path = known.get("definition", {}).get("path", "")
         if known.get("source") != FILES or name in wanted or path in refused:
@@ -112,7 +114,8 @@ def publish(bootstrap: str, found: Found, *, prune: bool = False) -> Differences
             continue
         differences.removed.append(name)
         kind, _, own = name.partition("/")
-        records.append(record("DELETE", msgspec.convert({"kind": kind, "name": own}, Definition), FILES))
+        gone = msgspec.convert({"kind": kind, "name": own}, Definition)
+        records.append(record("DELETE", gone, FILES, by))
     if records:
         send(bootstrap, records)
     return differences

@@ -48,6 +48,7 @@ def census(shard: GraphShard) -> dict[str, Any]:
                 "status": "ERROR" if rule.error else "ACTIVE",
                 "reason": rule.error,
                 "matches": matches.get(rule.name, 0),
+                **({"mode": "shadow"} if rule.shadow else {}),
             }
             for rule in shard.rules.rules.values()
         },

@@ -12,7 +12,19 @@ from ..graph.store import Graph
 from ..graph.values import Values
 from ..graph.vertex import Vertex
 from .clause import Match
-from .facts import AlarmFact, CauseFact, DownFact, Fact, StartFact, StateFact, Support, same
+from .facts import (
+    AlarmFact,
+    CauseFact,
+    Deed,
+    DownFact,
+    Fact,
+    ShadowFact,
+    StartFact,
+    StateFact,
+    Support,
+    same,
+    shadow_key,
+)
 from .properties import canonical, getter, text
 from .template import CAUSE, MARK_DOWN, RAISE, SET_STATE, Action, GetAttr, Text
 
@@ -24,7 +36,7 @@ Bound = dict[str, Vertex]
 class Facts:
     """The facts of one domain, by what they are about."""
 
-    __slots__ = ("alarms", "causes", "downs", "starts", "states")
+    __slots__ = ("alarms", "causes", "downs", "shadows", "starts", "states")
 
     def __init__(self) -> None:
         self.alarms: dict[str, AlarmFact] = {}
@@ -32,6 +44,7 @@ class Facts:
         self.downs: dict[Vertex, DownFact] = {}
         self.causes: dict[tuple[Vertex, Vertex], CauseFact] = {}
         self.starts: dict[tuple[str, str], StartFact] = {}
+        self.shadows: dict[tuple[str, ...], ShadowFact] = {}
 
     def release(self, step: Step, fact: Fact) -> None:
         """Forgets a fact that nothing supports; of alarms the count of lives is kept."""
@@ -43,6 +56,8 @@ class Facts:
             step.undo.drop(self.causes, (fact.source, fact.target))
         elif isinstance(fact, StartFact):
             step.undo.drop(self.starts, (fact.workflow, fact.canonical))
+        elif isinstance(fact, ShadowFact):
+            step.undo.drop(self.shadows, fact.key)
 
 
 def support(step: Step, facts: Facts, match: Match, values: Callable[[], Values]) -> list[Support]:
@@ -50,8 +65,12 @@ def support(step: Step, facts: Facts, match: Match, values: Callable[[], Values]
     clause = match.clause
     graph = match.bind[0].graph
     made: list[Support] = []
+    shadow = clause.rule.shadow
+    # The facts of a rule in shadow are looked up beside those that count.
+    own = Facts() if shadow else facts
     for number, action in clause.actions:
-        for fact, word in _wanted(step, facts, graph, action, match, values):
+        for deed, word in _wanted(step, own, graph, action, match, values):
+            fact = _shadowed(step, facts, clause.rule.name, deed, graph) if shadow else deed
             entry = Support(match, number, fact, word)
             among = fact.supports.get(word)
             if among is None:
@@ -90,7 +109,7 @@ def alarm_fact(step: Step | None, facts: Facts, name: str, target: Vertex) -> Al
 
 def _wanted(
     step: Step, facts: Facts, graph: Graph, action: Action, match: Match, values: Callable[[], Values]
-) -> list[tuple[Fact, str]]:
+) -> list[tuple[Deed, str]]:
     bound: Bound = dict(zip(match.clause.pattern.ids, match.bind, strict=True))
 
     def word(value: Any) -> str:
@@ -105,7 +124,7 @@ def _wanted(
             return []
         _check_depth(bound[action.target])
         fact = alarm_fact(step, facts, name, bound[action.target])
-        wanted: list[tuple[Fact, str]] = [(fact, same(word(action.severity)))]
+        wanted: list[tuple[Deed, str]] = [(fact, same(word(action.severity)))]
         if action.causing is not None:
             wanted.append((_cause(step, facts, bound[action.causing], fact.vertex), ""))
         return wanted
@@ -138,6 +157,15 @@ def _wanted(
         start = StartFact(graph, workflow, input_, canonical_input)
         step.undo.put(facts.starts, (workflow, canonical_input), start)
     return [(start, "")]
+
+
+def _shadowed(step: Step, facts: Facts, rule: str, deed: Deed, graph: Graph) -> ShadowFact:
+    key = shadow_key(rule, deed)
+    fact = facts.shadows.get(key)
+    if fact is None:
+        fact = ShadowFact(rule, deed, graph)
+        step.undo.put(facts.shadows, key, fact)
+    return fact
 
 
 def _check_depth(target: Vertex) -> None:

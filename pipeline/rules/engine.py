@@ -20,7 +20,7 @@ from ..graph.vertex import CAUSES, Vertex
 from .agenda import Agenda
 from .clause import Clause, Match, wanted
 from .effects import Facts, support, withdraw
-from .facts import Fact, StartFact
+from .facts import Fact, ShadowFact, StartFact
 from .index import Index
 from .pattern import Wants
 from .properties import STATES
@@ -96,7 +96,7 @@ class Engine:
         """Forgets what nothing supports any more."""
         for fact in before:
             if not fact.supports:
-                graph = fact.graph if isinstance(fact, StartFact) else fact.target.graph
+                graph = fact.graph if isinstance(fact, StartFact | ShadowFact) else fact.target.graph
                 self.of(graph).release(step, fact)
 
     def _once(self, step: Step, agenda: Agenda, level: int, before: dict[Fact, tuple[Any, ...]]) -> None:

@@ -255,7 +255,58 @@ class StartFact:
         """A wish is read by no rule: it needs no retraction while loops are unwound."""
 
 
-Fact = AlarmFact | StateFact | DownFact | CauseFact | StartFact
+class ShadowFact:
+    """What a rule in shadow mode would bring about: ``about`` is the fact that it would support.
+
+    It is kept for each rule apart, reaches no graph, and is read by nothing.
+    """
+
+    __slots__ = ("about", "graph", "key", "rule", "supports", "word")
+
+    def __init__(self, rule: str, about: Deed, graph: Graph) -> None:
+        self.rule = rule
+        self.about = about
+        self.graph = graph
+        self.key = shadow_key(rule, about)
+        self.word: str | None = None
+        self.supports: Supports = {}
+
+    @property
+    def standing(self) -> bool:
+        return self.word is not None
+
+    def snapshot(self, values: Values) -> tuple[Any, ...]:
+        return (self.word,)
+
+    def settle(self, step: Step) -> None:
+        about = self.about
+        if isinstance(about, AlarmFact):
+            wanted = worst(self.supports, lambda word: step.values.severity(DEDUCED, word)[0])
+        elif isinstance(about, StateFact):
+            type_ = about.target.type
+            wanted = worst(self.supports, lambda word: step.values.state(type_, word)[0])
+        else:
+            wanted = "" if self.supports else None
+        if wanted != self.word:
+            step.undo.set(self, "word", wanted)
+
+    def retract(self, step: Step) -> None:
+        """It is read by no rule: it needs no retraction while loops are unwound."""
+
+
+def shadow_key(rule: str, about: Deed) -> tuple[str, ...]:
+    """What tells the facts of rules in shadow mode apart."""
+    if isinstance(about, AlarmFact):
+        return rule, "ALARM", about.key
+    if isinstance(about, CauseFact):
+        return rule, "CAUSE", about.source.key, about.target.key
+    if isinstance(about, StartFact):
+        return rule, "WORKFLOW", about.workflow, about.canonical
+    return rule, "STATE" if isinstance(about, StateFact) else "DOWN", about.target.key
+
+
+Deed = AlarmFact | StateFact | DownFact | CauseFact | StartFact
+Fact = Deed | ShadowFact
 
 
 def worst(supports: Supports, priority: Any) -> str | None:
@@ -273,7 +324,7 @@ def winner(fact: Fact) -> Support | None:
         return None
     if isinstance(fact, AlarmFact):
         word = fact.severity
-    elif isinstance(fact, StateFact):
+    elif isinstance(fact, StateFact | ShadowFact):
         word = fact.word
     else:
         word = ""

@@ -13,7 +13,8 @@ from ..graph.store import Graph
 from ..graph.vertex import DEDUCED, Vertex
 from ..ids import identify
 from .effects import Facts
-from .facts import AlarmFact, CauseFact, DownFact, Fact, StartFact, Support, winner
+from .facts import AlarmFact, CauseFact, DownFact, Fact, ShadowFact, StartFact, Support, winner
+from .shadow import change as shadow_change
 from .waiting import stood
 
 Before = dict[Fact, tuple[Any, ...]]
@@ -37,9 +38,11 @@ def outputs(step: Step, of: Callable[[Graph], Facts], before: Before, starts: bo
         after = fact.snapshot(step.values)
         if after == snapshot:
             continue
-        domain = (fact.graph if isinstance(fact, StartFact) else fact.target.graph).domain
+        domain = (fact.graph if isinstance(fact, StartFact | ShadowFact) else fact.target.graph).domain
         changes = journal.setdefault(domain, [])
-        if isinstance(fact, AlarmFact):
+        if isinstance(fact, ShadowFact):
+            _shadow(step, fact, snapshot, starts, changes)
+        elif isinstance(fact, AlarmFact):
             _alarm(step, fact, snapshot, domain, alarms, changes)
         elif isinstance(fact, CauseFact):
             _cause(step, fact, changes)
@@ -178,7 +181,16 @@ def _start(step: Step, fact: StartFact, commands: list[Output], changes: list[di
     )
 
 
-def _fresh(fact: StartFact) -> bool:
+def _shadow(
+    step: Step, fact: ShadowFact, snapshot: tuple[Any, ...], starts: bool, changes: list[dict[str, Any]]
+) -> None:
+    if isinstance(fact.about, StartFact) and not (fact.standing and starts and _fresh(fact)):
+        return
+    made = shadow_change(fact, snapshot[0], step.values)
+    changes.append({**made, **_because(winner(fact) if fact.standing else None, fact.rule)})
+
+
+def _fresh(fact: StartFact | ShadowFact) -> bool:
     """Whether any match that wants it was not there already when its rule came."""
     return any(not stood(entry.match) for among in fact.supports.values() for entry in among)
 
@@ -225,9 +237,9 @@ def _states(step: Step, of: Callable[[Graph], Facts], journal: dict[str, list[di
         journal.setdefault(domain, []).append(change)
 
 
-def _because(support: Support | None) -> dict[str, Any]:
+def _because(support: Support | None, name: str | None = None) -> dict[str, Any]:
     if support is None:
-        return {"rule": None, "match": None}
+        return {"rule": None if name is None else {"name": name}, "match": None}
     clause = support.match.clause
     rule = {"name": clause.rule.name, "revision": clause.rule.revision, "scenario": clause.scenario.index}
     return {"rule": rule, "match": support.match.named()}
@@ -288,4 +300,6 @@ def _order(fact: Fact) -> tuple[Any, ...]:
         return 1, fact.target.graph.domain, fact.source.key, fact.target.key
     if isinstance(fact, StartFact):
         return 3, fact.graph.domain, fact.workflow, fact.canonical
+    if isinstance(fact, ShadowFact):
+        return 4, fact.graph.domain, *fact.key
     return 2, fact.target.graph.domain, fact.target.key

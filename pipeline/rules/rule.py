@@ -11,7 +11,7 @@ from .template import Template
 
 @dataclass(eq=False, slots=True)
 class Rule:
-    """``definition`` is what was put live, ``revision`` the hash of its text, ``error``
+    """``definition`` is what was put live, ``revision`` the hash of its text and parameters, ``error``
     why it takes no part ("" when it does), ``failed`` whether a record brought that about.
     ``signature`` tells whether the clauses would be others, ``basis`` what they were made of."""
 
@@ -24,3 +24,9 @@ class Rule:
     failed: str = ""
     signature: object = None
     basis: object = None
+
+    @property
+    def shadow(self) -> bool:
+        """Whether what it deduces is only recorded. Who put it live decides, else its text does."""
+        mode = self.definition.mode or (self.template.mode if self.template is not None else "")
+        return mode == "shadow"

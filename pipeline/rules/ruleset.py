@@ -25,6 +25,7 @@ from .parts import clauses_of
 from .pattern import Wants, patterns
 from .reading import parse
 from .rule import Rule
+from .shadow import touch
 from .strata import named, order
 from .template import Template
 from .waiting import Group
@@ -45,7 +46,8 @@ class RuleSet:
 
     def put(self, undo: Undo, definition: Definition, failed: str = "") -> Rule:
         """Enters a definition; what is wrong with it stands in the rule's ``error``."""
-        rule = Rule(definition.name, revision(definition.text), definition, None, failed=failed)
+        own = revision(definition.text, definition.parameters)
+        rule = Rule(definition.name, own, definition, None, failed=failed)
         undo.put(self.values if definition.kind == "VALUES" else self.rules, definition.name, rule)
         return rule
 
@@ -157,10 +159,14 @@ class RuleSet:
                 )
                 for scenario in rule.template.scenarios
             ]
-            signature = tuple(
-                (repr(scenario.actions), scenario.timing, tuple(forms)) for scenario, forms in shape
+            signature = (
+                rule.shadow,
+                *((repr(scenario.actions), scenario.timing, tuple(forms)) for scenario, forms in shape),
             )
             if signature == rule.signature:
+                for clause in rule.clauses:
+                    # What they deduce from now on is this revision's, as it would be after a restart.
+                    undo.set(clause, "rule", rule)
                 continue
             clauses = [
                 clause
@@ -199,6 +205,12 @@ class RuleSet:
             return
         undo.set(rule, "template", template)
         undo.set(rule, "error", "")
+
+
+def journaled(rule: Rule, op: str, reason: str = "") -> dict[str, Any]:
+    """The journal's change for what became of a definition."""
+    kind, name = rule.definition.kind, rule.name
+    return {"kind": kind, "op": op, "name": name, "revision": rule.revision, "reason": reason}
 
 
 def recompile(step: Step, rules: RuleSet, agenda: Agenda, graphs: Iterable[Graph]) -> None:
@@ -244,6 +256,7 @@ def revalue(
         both: tuple[Fact, ...] = (*touched, *states)
         for fact in both:
             before.setdefault(fact, fact.snapshot(step.values))
+        touch(facts.shadows.values(), before, step.values)
     values = rules.mapping(step.undo)
     step.undo.set(engine, "values", values)
     step.values = values

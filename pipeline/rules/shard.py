@@ -17,13 +17,13 @@ from ..graph.step import Step
 from ..graph.store import Graph
 from ..graph.undo import Undo
 from ..times import micros
-from . import table
+from . import sights, table
 from .agenda import Agenda
 from .census import SHOWN, census
 from .engine import Engine, RuleFailed
 from .facts import Fact
 from .outputs import outputs
-from .ruleset import RuleSet, counted_together, recompile, revalue
+from .ruleset import RuleSet, counted_together, journaled, recompile, revalue
 
 _decoder = msgspec.json.Decoder(Input)
 
@@ -230,6 +230,8 @@ class GraphShard:
             raise InvalidRecord(
                 "bad-input", "none of entity, relationship, alarm, definition and mark is there"
             )
+        if self.engine.index.sights:
+            sights.take(step, agenda, graph, self.engine.index, self.engine.waiting)
         if step.changes or agenda:
             self.engine.run(step, agenda, before)
         made = self._told(step, before, starts=record.definition is None)
@@ -259,12 +261,12 @@ class GraphShard:
             return
         values = definition.kind == "VALUES"
         known = (self.rules.values if values else self.rules.rules).get(definition.name)
-        kind, key = definition.kind, f"f\x1f{definition.kind}\x1f{definition.name}"
+        key = f"f\x1f{definition.kind}\x1f{definition.name}"
         if step.input.op == "DELETE":
             if known is None:
                 step.ignored("REPEATED", definition.name, "absent")
                 return
-            op, revision_ = "REMOVED", known.revision
+            op, rule = "REMOVED", known
             self.rules.drop(step.undo, definition)
         else:
             if known is not None and known.definition == definition and not known.failed:
@@ -274,27 +276,21 @@ class GraphShard:
             rule = self.rules.put(step.undo, definition, _reason(step, failed) if failed is not None else "")
             if known is not None:
                 rule.clauses, rule.signature = known.clauses, known.signature
-            revision_ = rule.revision
         step.dirty.add(key)
         errors = {rule.name: rule.error for rule in self.rules.rules.values()}
-        step.journal.append(
-            {"kind": kind, "op": op, "name": definition.name, "revision": revision_, "reason": ""}
-        )
+        entry = journaled(rule, op)
+        step.journal.append(entry)
         if values:
             revalue(step, self.rules, {definition.name}, self.graphs.values(), before)
         recompile(step, self.rules, agenda, self.graphs.values())
+        if op != "REMOVED" and rule.shadow:
+            entry["mode"] = "shadow"
+        if step.input.by:
+            entry["by"] = step.input.by
         everything = (*self.rules.rules.values(), *self.rules.values.values())
         for rule in sorted(everything, key=lambda rule: rule.name):
             if rule.error and rule.error != errors.get(rule.name, ""):
-                step.journal.append(
-                    {
-                        "kind": rule.definition.kind,
-                        "op": "ERROR",
-                        "name": rule.name,
-                        "revision": rule.revision,
-                        "reason": rule.error,
-                    }
-                )
+                step.journal.append(journaled(rule, "ERROR", rule.error))
 
     def _set_aside(self, step: Step, failure: RuleFailed) -> list[Output]:
         """Marks a rule that failed and takes its work back, as a change of its own before the record."""
@@ -303,9 +299,7 @@ class GraphShard:
         step.undo.set(rule, "failed", reason)
         agenda = Agenda()
         recompile(step, self.rules, agenda, self.graphs.values())
-        step.journal.append(
-            {"kind": "RULE", "op": "ERROR", "name": rule.name, "revision": rule.revision, "reason": reason}
-        )
+        step.journal.append(journaled(rule, "ERROR", reason))
         before: dict[Fact, tuple[Any, ...]] = {}
         self.engine.run(step, agenda, before)
         step.dirty.add(f"f\x1fRULE\x1f{rule.name}")

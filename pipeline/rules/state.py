@@ -9,14 +9,15 @@ from ..graph.step import aggregate
 from ..graph.store import Graph
 from ..graph.vertex import Vertex
 from .effects import Facts
+from .shadow import standing
 
 if TYPE_CHECKING:
     from .shard import GraphShard
 
 
 def document(shard: GraphShard, started: Iterable[dict[str, Any]] = ()) -> dict[str, list[dict[str, Any]]]:
-    """What is active; ``started`` are the START commands so far. A domain other than
-    ``default`` is named in each entry."""
+    """What is active; ``started`` are the START commands so far. A domain other than ``default`` is named
+    in each entry. ``shadow``, what rules in shadow mode deduce, is there where such a rule is."""
     values = shard.engine.values
     found: dict[str, list[dict[str, Any]]] = {
         name: [] for name in ("entities", "relationships", "alarms", "causes", "workflows")
@@ -46,12 +47,16 @@ def document(shard: GraphShard, started: Iterable[dict[str, Any]] = ()) -> dict[
         found["alarms"] += [{**alarm, **mark} for alarm in _alarms(graph, facts, shard)]
         causes = sorted((fact.source.key, fact.target.key) for fact in facts.causes.values() if fact.active)
         found["causes"] += [{"source": source, "target": target, **mark} for source, target in causes]
+        shadow = [{**one, **mark} for one in standing(facts.shadows.values(), values)]
+        if shadow or any(rule.shadow for rule in shard.rules.rules.values()):
+            found["shadow"] = [*found.get("shadow", ()), *shadow]
     found["workflows"] = sorted(
         (
             {
                 "workflow": command["workflow"],
                 "input": command["input"],
-                "rule": command["by"]["rule"],
+                # What a trigger started has no rule.
+                "rule": command["by"].get("rule"),
                 "execution_id": command["execution"],
             }
             for command in started

@@ -97,6 +97,8 @@ def order(clauses: Sequence[Clause], values: Values) -> tuple[dict[Clause, int],
 
 
 def _products(clause: Clause) -> Iterator[Product]:
+    if clause.rule.shadow:
+        return
     wants = dict(zip(clause.pattern.ids, clause.pattern.wants, strict=True))
     for _, action in clause.actions:
         if action.kind == RAISE:

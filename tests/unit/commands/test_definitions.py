@@ -37,7 +37,7 @@ class Pipeline:
 
     def has(self, kind: str, name: str, text: str, **fields: Any) -> None:
         entry = {"kind": kind, "name": name, "text": text, "revision": "r", "state": "ACTIVE", "reason": ""}
-        more = {"matches": 2, "source": "files", "by": "", "path": "/r.yaml", "parameters": {}}
+        more = {"matches": 2, "source": "files", "by": "", "path": "/r.yaml", "parameters": {}, "mode": ""}
         self.live.append({**entry, **more, "time": "2026-01-05T10:00:00.000000Z", **fields})
 
 
@@ -248,7 +248,7 @@ def test_show_gives_the_text_byte_for_byte(pipeline: Pipeline, capfdbinary: Any)
 
 
 def test_list_and_status_show_what_each_is_and_where_it_is_from(pipeline: Pipeline, capsys: Any) -> None:
-    pipeline.has("RULE", "hot", RULE, parameters={"a": "b"}, by="ada")
+    pipeline.has("RULE", "hot", RULE, parameters={"a": "b"}, by="ada", source="operator")
     pipeline.has("RULE", "bad", RULE, state="ERROR", reason="it fails", matches=None)
     pipeline.has("WORKFLOW", "cure", PLAYBOOK)
     assert cli.main(["rules", "list"]) == 0
@@ -278,3 +278,24 @@ def test_list_and_status_show_what_each_is_and_where_it_is_from(pipeline: Pipeli
     pipeline.live.clear()
     assert cli.main(["rules", "list"]) == 0
     assert capsys.readouterr().out.strip() == "none is live"
+
+
+def test_add_in_shadow_and_promote(pipeline: Pipeline, tmp_path: Path, monkeypatch: Any, capsys: Any) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("hot.yaml").write_text(RULE)
+    assert cli.main(["rules", "add", "--shadow", "hot.yaml", "--by", "ada"]) == 0
+    sent = pipeline.sent[-1]
+    assert sent["changes"][0]["definition"]["mode"] == "shadow"
+    assert sent["by"]["operator"] == "ada"
+    assert sent["by"]["host"]
+    name = sent["changes"][0]["definition"]["name"]
+    pipeline.has("RULE", name, RULE, state="SHADOW", mode="shadow")
+    assert cli.main(["rules", "promote", name]) == 0
+    definition = pipeline.sent[-1]["changes"][0]["definition"]
+    assert (definition["mode"], definition["text"]) == ("active", RULE)
+    assert f"promoted rule {name}" in capsys.readouterr().out
+    pipeline.live[-1].update(state="ACTIVE", mode="active")
+    before = len(pipeline.sent)
+    assert cli.main(["rules", "promote", name]) == 0
+    assert len(pipeline.sent) == before
+    assert "not in shadow" in capsys.readouterr().out

@@ -280,11 +280,13 @@ def test_the_text_of_a_definition_is_kept_with_its_revision() -> None:
         "id": "d-1", "time": "2026-01-05T11:00:00+01:00", "source": "files", "op": "UPSERT",
         "definition": {
             "kind": "RULE", "name": "r", "text": "scenarios: []", "path": "rules/r.yaml",
-            "parameters": {"k": "v"},
+            "parameters": {"k": "v"}, "mode": "shadow",
         },
+        "by": {"operator": "ann"},
     }  # fmt: skip
     row = named("definitions", mapped(definition, told)["definitions"][0])
-    assert row["revision"] == revision("scenarios: []")
+    assert row["revision"] == revision("scenarios: []", {"k": "v"})
+    assert (row["mode"], row["by"]) == ("shadow", '{"operator": "ann"}')
     assert row["event_time"] == 1_767_607_200_000_000
     assert (row["name"], row["op"], row["text"], row["parameters"]) == (
         "r", "UPSERT", "scenarios: []", '{"k":"v"}'

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..graph.values import Values
 from ..graph.vertex import Vertex, linked
@@ -44,6 +44,16 @@ class Match:
         return clause.rule.name, clause.scenario.index, clause.index, *(vertex.key for vertex in self.bind)
 
 
+class Sight(NamedTuple):
+    """What must be reported now and then, or the waits for its silence end: what is joined by ``label``
+    and fits ``tests``."""
+
+    label: str
+    outgoing: bool
+    type: str | None
+    tests: tuple[Test, ...]
+
+
 class Clause:
     """One pattern of one scenario of one rule. ``level`` says when in a step it is evaluated."""
 
@@ -70,6 +80,7 @@ class Clause:
         "rest",
         "rule",
         "scenario",
+        "sight",
         "tallies",
         "tests",
         "timed",
@@ -97,15 +108,17 @@ class Clause:
         self.guards: tuple[Guard, ...] = ()
         self.feeds: tuple[tuple[Clause, int], ...] = ()
         self.group: Group | None = None
+        self.sight: Sight | None = None
         self.counted = -1
         self.rest: tuple[int, ...] = ()
         self.matches: dict[tuple[Vertex, ...], Match] = {}
         self.tests = tuple(tests(wants, values) for wants in pattern.wants)
         self.types = tuple(wanted(wants, "type") for wants in pattern.wants)
         self.edges = tuple((edge.source, edge.label, edge.target) for edge in pattern.edges)
+        absences = [absence for absence in pattern.absences if not absence.unseen]
         self.absences = tuple(
             (absence.bound, absence.label, absence.outgoing, absence.other, tests(absence.wants, values))
-            for absence in pattern.absences
+            for absence in absences
         )
         self.tallies = tuple(
             None
@@ -115,7 +128,7 @@ class Clause:
                 absence.tally.most,
                 None if absence.tally.are is None else tests(absence.tally.are, values),
             )
-            for absence in pattern.absences
+            for absence in absences
         )
         numbers = {name: number for number, name in enumerate(pattern.ids)}
         self.actions = tuple(

@@ -70,13 +70,15 @@ class Sides:
 class Index:
     """All clauses of a rule set, by what they wait for."""
 
-    __slots__ = ("_any", "_any_sides", "_sides", "_types")
+    __slots__ = ("_any", "_any_sides", "_sides", "_types", "sights")
 
     def __init__(self, clauses: Iterable[Clause] = ()) -> None:
         self._types: dict[str, Bucket] = {}
         self._any = Bucket()
         self._sides: dict[str, dict[str, Sides]] = {}
         self._any_sides: dict[str, Sides] = {}
+        # What must be reported now and then, by type (None: of any).
+        self.sights: dict[str | None, list[Clause]] = {}
         places: list[_PlaceEntry] = []
         sides: list[_SideEntry] = []
         for clause in clauses:
@@ -84,6 +86,8 @@ class Index:
                 clause.entries = _entries(clause)
             places += clause.entries[0]
             sides += clause.entries[1]
+            if clause.sight is not None:
+                self.sights.setdefault(clause.sight.type, []).append(clause)
         by_type: dict[str | None, list[_PlaceEntry]] = {None: []}
         for place in places:
             by_type.setdefault(place[0], []).append(place)
@@ -119,6 +123,8 @@ def _entries(clause: Clause) -> tuple[list[_PlaceEntry], list[_SideEntry]]:
         side = Side(clause, number, False, wanted(target, "type"))
         sides.append((edge.label, wanted(source, "type"), wanted(source, "name"), side))
     for number, absence in enumerate(pattern.absences):
+        if absence.unseen:
+            continue
         near = pattern.wants[absence.bound]
         far = absence.wants if absence.other < 0 else pattern.wants[absence.other]
         source, target = (near, far) if absence.outgoing else (far, near)

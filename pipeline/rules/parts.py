@@ -7,8 +7,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ..graph.values import Values
-from ..graph.vertex import ON
-from .clause import Clause, mentioned, wanted
+from ..graph.vertex import DEDUCED, ON
+from .clause import Clause, Sight, mentioned, tests, wanted
 from .pattern import Pattern, PatternEdge, PatternError, connected
 from .template import Action, Scenario
 from .waiting import Group, Open, Ripe
@@ -28,6 +28,8 @@ def clauses_of(
     if timing is None:
         return [Clause(rule, scenario, index, form, values) for index, form in enumerate(forms)]
     made: list[Clause] = []
+    if timing.unseen_for:
+        forms = [unseen(form) for form in forms]
 
     def clause(pattern: Pattern, actions: tuple[Action, ...]) -> Clause:
         made.append(Clause(rule, replace(scenario, actions=actions), len(made), pattern, values))
@@ -60,8 +62,8 @@ def clauses_of(
                 finals.append(final)
     else:
         finals = [clause(form, scenario.actions) for form in forms]
-    if timing.absent_for:
-        _absences(clause, finals, timing.absent_for)
+    if timing.absent_for or timing.unseen_for:
+        _absences(clause, finals, timing.absent_for or timing.unseen_for, values)
     for final in finals:
         final.hold = timing.hold
     for each in made:
@@ -70,13 +72,16 @@ def clauses_of(
 
 
 def _absences(
-    clause: Callable[[Pattern, tuple[Action, ...]], Clause], finals: list[Clause], length: int
+    clause: Callable[[Pattern, tuple[Action, ...]], Clause],
+    finals: list[Clause],
+    length: int,
+    values: Callable[[], Values],
 ) -> None:
     helpers: dict[Pattern, Clause] = {}
     for final in finals:
         pattern = final.pattern
         for absence in pattern.absences:
-            if absence.other >= 0 or absence.tally is not None:
+            if not absence.free:
                 continue
             bound = absence.bound
             alone = Pattern((pattern.ids[bound],), (pattern.wants[bound],), (), (replace(absence, bound=0),))
@@ -84,8 +89,19 @@ def _absences(
             if helper is None:
                 helper = helpers[alone] = clause(alone, ())
                 helper.hold = length
+                if absence.unseen:
+                    type_ = wanted(absence.wants, "type")
+                    helper.sight = Sight(absence.label, absence.outgoing, type_, tests(absence.wants, values))
             helper.feeds = (*helper.feeds, (final, bound))
             final.guards = (*final.guards, Ripe(helper, bound))
+
+
+def unseen(form: Pattern) -> Pattern:
+    """A pattern in which what must not be there may be, unreported; it comes after what must really not."""
+    absences = sorted(form.absences, key=lambda absence: absence.free)
+    return replace(
+        form, absences=tuple(replace(each, unseen=True) if each.free else each for each in absences)
+    )
 
 
 def counted(form: Pattern, of: str | None) -> int:
@@ -143,11 +159,15 @@ def check_parts(scenario: Scenario, forms: list[Pattern]) -> None:
     if timing is None:
         return
     rests = [without(form, counted(form, timing.of))[0] for form in forms] if timing.within else forms
-    if timing.absent_for and not any(
-        absence.other < 0 and absence.tally is None for rest in rests for absence in rest.absences
-    ):
+    if not (timing.absent_for or timing.unseen_for):
+        return
+    free = [absence for rest in rests for absence in rest.absences if absence.free]
+    key = "absent_for" if timing.absent_for else "not_seen_for"
+    if not free:
         raise PatternError(
             "time",
-            "`absent_for` needs a NOT whose other end does not stand in the condition, such as "
+            f"`{key}` needs a NOT whose other end does not stand in the condition, such as "
             "host AND NOT heartbeat [on] host",
         )
+    if timing.unseen_for and any(wanted(absence.wants, "type") == DEDUCED for absence in free):
+        raise PatternError("time", "nothing reports a deduced alarm; `absent_for` says that there is none")

@@ -43,7 +43,8 @@ class Absence:
     """There is no edge with ``label`` from (``outgoing``) or to the vertex ``bound`` at
     whose other end stands ``other``, or, if that is -1, anything that fits ``wants``.
 
-    With a ``tally`` there may be such edges, and how many or which is the question."""
+    With a ``tally`` there may be such edges, and how many or which is the question. ``unseen``: they
+    may be there as well, but what stands at their other end has not been reported for long."""
 
     bound: int
     label: str
@@ -51,6 +52,12 @@ class Absence:
     other: int
     wants: Wants
     tally: Tally | None = None
+    unseen: bool = False
+
+    @property
+    def free(self) -> bool:
+        """Whether nothing that stands in the condition is at its other end, and nothing is counted."""
+        return self.other < 0 and self.tally is None
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,8 @@ def waits(timing: Timing | None) -> str:
         parts.append(f"{counted_} within {_length(timing.within)}")
     if timing.absent_for:
         parts.append(f"what must not be there has been away for {_length(timing.absent_for)}")
+    if timing.unseen_for:
+        parts.append(f"nothing has reported what stands under NOT for {_length(timing.unseen_for)}")
     return "its actions follow once " + " and ".join(parts)
 
 

@@ -65,13 +65,15 @@ class Having:
 @dataclass(frozen=True, slots=True)
 class Timing:
     """What a scenario says about time, in microseconds; 0 where it says nothing. ``of`` is the
-    entity whose coming is counted within the window."""
+    entity whose coming is counted within the window; ``unseen_for`` how long what stands under NOT
+    has not been reported."""
 
     hold: int = 0
     within: int = 0
     at_least: int = 0
     of: str | None = None
     absent_for: int = 0
+    unseen_for: int = 0
 
 
 @dataclass(frozen=True, slots=True)

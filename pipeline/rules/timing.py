@@ -10,6 +10,8 @@
       of: link_down                 # only needed where the condition has several alarms
     - condition: host AND NOT heartbeat [on] host
       absent_for: 15m               # what stands under NOT has not been there for that long
+    - condition: host AND NOT heartbeat [on] host
+      not_seen_for: 15m             # nothing has reported it for that long, whether or not it stands
 
 - ``for`` is about each match by itself. It ends at once when the match does, and counts
   from the beginning when it comes again.
@@ -20,6 +22,11 @@
   action may name the counted alarm only as a cause (``causing_alarm``, ``source``).
 - ``absent_for`` needs a NOT whose free end does not stand in the condition. The rest of the
   condition may come later: with the alarm long gone the actions follow at once.
+- ``not_seen_for`` is ``absent_for`` by reports: what counts is when it was last reported, as active
+  where it is an alarm, also without any change; that it still stands in the graph counts for nothing.
+  For a host that nothing was ever reported of, time runs from when it came. The next report ends
+  what followed. A record that was sent twice, or is older than what its source said last, is no
+  report; a deduced alarm has none.
 - The keys may stand together: ``for`` then waits for the count, or for the absence.
 - What stood when the rule came is waited for from then on, starts no workflow when the
   wait ends, and is not counted. Time is the domain's clock (see ``graph/clock.py``).
@@ -34,7 +41,8 @@ from ..graph.durations import duration
 from .notes import Notes
 from .template import Timing
 
-KEYS = ("for", "within", "at_least", "of", "absent_for")
+KEYS = ("for", "within", "at_least", "of", "absent_for", "not_seen_for")
+LENGTHS = ("for", "within", "absent_for", "not_seen_for")
 MOST = 10_000
 
 
@@ -42,7 +50,7 @@ def read_timing(notes: Notes, item: dict[str, Any], place: tuple[Step, ...]) -> 
     """The time keys of a scenario, None without any; what is wrong goes to ``notes``."""
     if not any(key in item for key in KEYS):
         return None
-    lengths = {key: _length(notes, item, key, place) for key in ("for", "within", "absent_for")}
+    lengths = {key: _length(notes, item, key, place) for key in LENGTHS}
     if ("within" in item) != ("at_least" in item):
         missing = "at_least: N" if "within" in item else "within: 10m"
         message = f"`within` and `at_least` go together: add `{missing}`"
@@ -57,11 +65,15 @@ def read_timing(notes: Notes, item: dict[str, Any], place: tuple[Step, ...]) -> 
     if "at_least" in item and not (least.isdecimal() and 1 <= int(least[:9]) <= MOST and len(least) < 9):
         notes.add("time", f"`at_least` is a whole number from 1 to {MOST}", *place, "at_least")
         return None
-    if any(length is None for length in lengths.values()):
+    if "absent_for" in item and "not_seen_for" in item:
+        message = "`absent_for` and `not_seen_for` are two ways to wait for one thing: use one of them"
+        notes.add("time", message, *place, "not_seen_for")
         return None
-    return Timing(
-        lengths["for"] or 0, lengths["within"] or 0, int(least), item.get("of"), lengths["absent_for"] or 0
-    )
+    known = {key: length for key, length in lengths.items() if length is not None}
+    if len(known) < len(lengths):
+        return None
+    hold, within, absent, unseen = known.values()
+    return Timing(hold, within, int(least), item.get("of"), absent, unseen)
 
 
 def _length(notes: Notes, item: dict[str, Any], key: str, place: tuple[Step, ...]) -> int | None:

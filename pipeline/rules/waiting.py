@@ -25,16 +25,17 @@ Refs = tuple[Ref, ...]
 
 class Hold:
     """A match that waits until ``due``, or has waited (``ripe``). ``stood`` tells that the match
-    was there when its rule came: it starts no workflow."""
+    was there when its rule came: it starts no workflow. ``armed`` is the deadline that is entered
+    for it: an earlier one where it has been put off since."""
 
-    __slots__ = ("bind", "clause", "due", "key", "ripe", "since", "stood")
+    __slots__ = ("armed", "bind", "clause", "due", "key", "ripe", "since", "stood")
 
     def __init__(self, key: str, clause: Clause, bind: Bind, since: int, stood: bool) -> None:
         self.key = key
         self.clause = clause
         self.bind = bind
         self.since = since
-        self.due = since + clause.hold
+        self.due = self.armed = since + clause.hold
         self.ripe = False
         self.stood = stood
 
@@ -114,7 +115,8 @@ class Waiting:
 
     ``lapsed`` are the holds of matches that ended while one record was evaluated: such a
     match may come again before that is done, and then it never ended. ``came`` are the
-    matches of counted conditions that came or went, with whether they were there before.
+    matches of counted conditions that came: such a condition lies above all that it reads
+    (``strata.py``), so none of its matches goes and comes again within one record.
     ``kept`` is what a restore found of holds, until the matches are there again.
     """
 
@@ -125,14 +127,14 @@ class Waiting:
         self.holds: dict[str, Hold] = {}
         self.windows: dict[str, Window] = {}
         self.lapsed: dict[tuple[Clause, Bind], Hold] = {}
-        self.came: dict[tuple[Clause, Bind], bool] = {}
+        self.came: dict[tuple[Clause, Bind], None] = {}
         self.kept: dict[str, tuple[int, bool]] = {}
 
     def begin(self, step: Step, match: Match) -> bool:
         """A match of a timed clause is there; whether its actions hold at once."""
         clause, bind = match.clause, match.bind
         if clause.group is not None:
-            self.came.setdefault((clause, bind), False)
+            self.came[clause, bind] = None
         if not clause.hold:
             return True
         hold = self.lapsed.pop((clause, bind), None)
@@ -152,8 +154,6 @@ class Waiting:
     def end(self, step: Step, match: Match) -> None:
         """A match of a timed clause is gone."""
         clause, bind = match.clause, match.bind
-        if clause.group is not None:
-            self.came.setdefault((clause, bind), True)
         hold = clause.held.get(bind)
         if hold is None:
             return
@@ -163,6 +163,33 @@ class Waiting:
         step.dirty.add(hold.key)
         self.lapsed[clause, bind] = hold
 
+    def put_off(self, step: Step, agenda: Agenda, hold: Hold) -> None:
+        """Begins a wait anew: what it was for has just been seen. The deadline that is entered is left
+        where it is, so that a report costs no place among the others."""
+        since = moment(step)
+        if since <= hold.since:
+            return
+        step.undo.set(hold, "since", since)
+        step.undo.set(hold, "due", since + hold.clause.hold)
+        step.undo.set(hold, "stood", False)
+        step.dirty.add(hold.key)
+        if hold.ripe:
+            step.undo.set(hold, "ripe", False)
+            self._arm(step, hold)
+            self._end_what_waited(agenda, hold)
+
+    def _arm(self, step: Step, hold: Hold) -> None:
+        step.undo.set(hold, "armed", hold.due)
+        self.deadlines.push(hold.due, hold.key)
+
+    def _end_what_waited(self, agenda: Agenda, hold: Hold) -> None:
+        for match in hold.bind[0].matches or ():
+            if any(
+                match.clause is clause and match.bind[place] is hold.bind[0]
+                for clause, place in hold.clause.feeds
+            ):
+                agenda.doubt(match)
+
     def ready(self, match: Match) -> bool:
         """Whether a match has waited long enough and does not act yet."""
         hold = match.clause.held.get(match.bind)
@@ -171,10 +198,9 @@ class Waiting:
     def count(self, step: Step, agenda: Agenda) -> None:
         """Counts what came. What is there when definitions change did not come."""
         seen: set[tuple[Group, Refs, Vertex]] = set()
-        for (clause, bind), before in self.came.items():
+        for clause, bind in self.came if step.input.definition is None else ():
             group = clause.group
-            if before or group is None or bind not in clause.matches or step.input.definition is not None:
-                continue
+            assert group is not None
             refs = tuple(ref(bind[place]) for place in clause.rest)
             one = (group, refs, bind[clause.counted])
             if one not in seen:
@@ -228,7 +254,10 @@ class Waiting:
         """Takes a deadline that has come, if something still waits for it."""
         hold = self.holds.get(key)
         if hold is not None:
-            if hold.due != due or hold.ripe:
+            if hold.armed != due or hold.ripe:
+                return
+            if hold.due > due:
+                self._arm(step, hold)
                 return
             step.undo.set(hold, "ripe", True)
             for clause, place in hold.clause.feeds:
@@ -243,7 +272,7 @@ class Waiting:
     def waits(self, due: int, key: str) -> bool:
         """Whether anything of the rules still waits for that time."""
         hold, window = self.holds.get(key), self.windows.get(key)
-        return (hold is not None and hold.due == due and not hold.ripe) or (
+        return (hold is not None and hold.armed == due and not hold.ripe) or (
             window is not None and window.due == due
         )
 

@@ -233,7 +233,7 @@ class _Walker:
         return tuple(ordered[:SHOWN])
 
     def _absences(self) -> bool:
-        for absence in self.pattern.absences:
+        for absence in (each for each in self.pattern.absences if not each.unseen):
             if not (
                 self._absence(absence) if absence.tally is None else self._counted(absence, absence.tally)
             ):

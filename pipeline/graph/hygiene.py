@@ -23,7 +23,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from ..document import Document, Finding, Step, read
+from ..document import Document, Finding, Step, close, read
 from ..errors import InvalidDocument
 from .durations import duration
 
@@ -114,10 +114,9 @@ def _care(
         return above
     for key in body:
         if key not in ("flapping", "hold_down", *more):
-            known = ", ".join(("flapping", "hold_down", *more))
-            findings.append(
-                document.finding("hygiene", f"{key!r} is not known; there are {known}", *place, key)
-            )
+            known = ("flapping", "hold_down", *more)
+            meant = close(str(key), known) or "; there are " + ", ".join(known)
+            findings.append(document.finding("hygiene", f"{key!r} is not known{meant}", *place, key))
     flapping, hold_down = above.flapping, above.hold_down
     if "hold_down" in body:
         hold_down = _length(document, findings, body["hold_down"], hold_down, (*place, "hold_down"))

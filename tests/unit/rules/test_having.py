@@ -7,9 +7,6 @@ import itertools
 import pytest
 from support.lab import Lab
 
-from pipeline.errors import InvalidDocument
-from pipeline.rules.reading import parse
-
 HEAD = """
 metadata: {version: 3, name: rule}
 entities:
@@ -139,33 +136,3 @@ def test_a_count_that_feeds_itself_is_refused() -> None:
     text = text.replace(RAISE, "  actions: [{set_state: {target: path, state: UP}}]\n")
     lab.rule(text)
     assert "feeds itself" in lab.shard.rules.rules["rule"].error
-
-
-@pytest.mark.parametrize(
-    ("entry", "code", "said"),
-    [
-        ("of: v [has] up", "having", "at_least"),
-        ("of: v [has] up, at_most: few", "having", "whole number"),
-        ("of: v [has] up, at_least: 2, at_most: 1", "having", "never holds"),
-        ("of: v [has] up, at_least: 0", "having", "always holds"),
-        ("of: v [has] nobody, at_most: 1", "10200", "nobody"),
-        ("of: up, at_most: 1", "having", "no relationship"),
-        ("of: 'v [has', at_most: 1", "having", "bracket"),
-        ("of: other [has] up, at_most: 1", "having", "must stand"),
-        ("all: v [has] path", "having", "are"),
-        ("all: v [has] path, are: down, at_most: 1", "having", "no `at_most`"),
-        ("of: v [has] path, are: down, at_least: 1", "having", "goes with `all`"),
-        ("at_least: 1", "having", "an entry"),
-        ("of: v [has] up, at_most: 1, colour: red", "having", "colour"),
-    ],
-)
-def test_what_is_refused(entry: str, code: str, said: str) -> None:
-    with pytest.raises(InvalidDocument) as caught:
-        parse(having(entry))
-    assert {finding.code for finding in caught.value.findings} == {code}
-    assert said in str(caught.value)
-
-
-def test_both_ends_in_the_condition_are_refused() -> None:
-    with pytest.raises(InvalidDocument, match="both stand in the condition"):
-        parse(having("of: v [has] path, at_most: 1", condition="v [has] path"))

@@ -23,7 +23,7 @@ Json = dict[str, Any]
 Build = Callable[[Json], Any]
 
 # Which path a service's address goes on with when the catalog names no version.
-VERSIONS = {"compute": "/v2.1", "network": "/v2.0", "block-storage": "/v3", "image": "/v2"}
+VERSIONS = {"compute": "/v2.1", "network": "/v2.0", "block-storage": "/v3", "image": "/v2", "identity": "/v3"}
 UNAUTHORIZED = 401
 
 

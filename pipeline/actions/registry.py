@@ -38,7 +38,7 @@ FAMILIES: Mapping[str, tuple[str, ...]] = {
     "kafka": ("produce",),
     "kubernetes": ("kube",),
     "nova": ("nova", "nova_hosts"),
-    **{name: (name,) for name in ("neutron", "cinder", "glance")},
+    **{name: (name,) for name in ("neutron", "cinder", "glance", "keystone")},
 }
 
 

@@ -27,6 +27,7 @@ from aiohttp import web
 from confluent_kafka import Producer
 
 from ..times import rfc3339
+from . import people
 from .compute import ADDRESS, Compute, Pace, Refusal, Server
 from .services import PREFIXES, Services, routes
 
@@ -81,7 +82,7 @@ def application(compute: Compute, token: str, others: Services | None = None) ->
     @web.middleware
     async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
         try:
-            if not request.path.startswith(("/v2.1/", *PREFIXES)):
+            if not request.path.startswith(("/v2.1/", *PREFIXES, *people.PREFIXES)):
                 return await handler(request)
             if not others.admits(request.headers.get("X-Auth-Token")):
                 raise Refusal(401, "The request you have made requires authentication.")
@@ -171,6 +172,7 @@ def application(compute: Compute, token: str, others: Services | None = None) ->
             web.get("/v2.1/os-hypervisors/detail", hypervisors),
             web.get("/demo/calls", calls),
             *routes(others),
+            *people.routes(others),
         ]
     )
     return app

@@ -122,11 +122,11 @@ def _network(services: Services) -> list[web.RouteDef]:
         return found
 
     async def listed(request: web.Request) -> web.Response:
-        return web.json_response({kind(request): _matching(services.all(kind(request)), request)})
+        return web.json_response({kind(request): matching(services.all(kind(request)), request)})
 
     async def add(request: web.Request) -> web.Response:
         singular = kind(request)[:-1]
-        made = services.add(kind(request), await _body(request, singular))
+        made = services.add(kind(request), await body_of(request, singular))
         return web.json_response({singular: made}, status=201)
 
     async def one(request: web.Request) -> web.Response:
@@ -135,7 +135,7 @@ def _network(services: Services) -> list[web.RouteDef]:
             del services.all(kind(request))[found["id"]]
             return web.Response(status=204)
         if request.method == "PUT":
-            found.update(await _body(request, kind(request)[:-1]))
+            found.update(await body_of(request, kind(request)[:-1]))
         return web.json_response({kind(request)[:-1]: found})
 
     async def interface(request: web.Request) -> web.Response:
@@ -156,11 +156,11 @@ def _network(services: Services) -> list[web.RouteDef]:
 def _volume(services: Services) -> list[web.RouteDef]:
     async def listed(request: web.Request) -> web.Response:
         kind = request.match_info["kind"]
-        return web.json_response({kind: _matching(services.all(kind), request)})
+        return web.json_response({kind: matching(services.all(kind), request)})
 
     async def add(request: web.Request) -> web.Response:
         kind = request.match_info["kind"]
-        made = services.add(kind, {"status": "available", **await _body(request, kind[:-1])})
+        made = services.add(kind, {"status": "available", **await body_of(request, kind[:-1])})
         return web.json_response({kind[:-1]: made}, status=202)
 
     async def one(request: web.Request) -> web.Response:
@@ -170,7 +170,7 @@ def _volume(services: Services) -> list[web.RouteDef]:
             del services.all(kind)[found["id"]]
             return web.Response(status=202)
         if request.method == "PUT":
-            found.update(await _body(request, kind[:-1]))
+            found.update(await body_of(request, kind[:-1]))
         return web.json_response({kind[:-1]: found})
 
     async def act(request: web.Request) -> web.Response:
@@ -205,10 +205,10 @@ def _volume(services: Services) -> list[web.RouteDef]:
 
 def _image(services: Services) -> list[web.RouteDef]:
     async def listed(request: web.Request) -> web.Response:
-        return web.json_response({"images": _matching(services.all("images"), request)})
+        return web.json_response({"images": matching(services.all("images"), request)})
 
     async def add(request: web.Request) -> web.Response:
-        made = services.add("images", {"status": "queued", "tags": [], **await _body(request, None)})
+        made = services.add("images", {"status": "queued", "tags": [], **await body_of(request, None)})
         return web.json_response(made, status=201)
 
     async def one(request: web.Request) -> web.Response:
@@ -251,7 +251,8 @@ def _image(services: Services) -> list[web.RouteDef]:
     ]
 
 
-def _matching(kept: dict[str, Json], request: web.Request) -> list[Json]:
+def matching(kept: dict[str, Json], request: web.Request) -> list[Json]:
+    """Those kept that have what the request's query says."""
     wanted = {
         name: value for name, value in request.query.items() if name not in ("limit", "marker", "fields")
     }
@@ -261,7 +262,8 @@ def _matching(kept: dict[str, Json], request: web.Request) -> list[Json]:
     return found[: int(request.query.get("limit", len(found)))]
 
 
-async def _body(request: web.Request, name: str | None) -> Json:
+async def body_of(request: web.Request, name: str | None) -> Json:
+    """The object of a request's body, or of its field ``name``. Raises ``Refusal`` 400."""
     try:
         body = await request.json()
         found = body if name is None else body[name]

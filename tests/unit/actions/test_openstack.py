@@ -58,6 +58,7 @@ async def running(directory: Path, **more: Any) -> AsyncIterator[Cloud]:
         "network": f"{root}/network",
         "volume": f"{root}/volume/v3/{PROJECT}",
         "image": f"{root}/image",
+        "identity": f"{root}/identity/v3",
     }
     keystone = {
         "auth": {
@@ -192,6 +193,40 @@ def test_an_image_is_made_and_changed(go: Any, tmp_path: Path) -> None:
             assert (await demo.do("glance.images_list", filters={"status": "deactivated"}))[0]["id"] == id_
             await demo.do("glance.images_delete", image_id=id_)
             assert await demo.do("glance.images_list") == []
+
+    go(body())
+
+
+def test_a_project_has_its_people_and_their_roles(go: Any, tmp_path: Path) -> None:
+    async def body() -> None:
+        async with running(tmp_path) as demo:
+            project = await demo.do("keystone.projects_create", name="p", domain="default")
+            user = await demo.do("keystone.users_create", name="u", password="never-kept")
+            role = await demo.do("keystone.roles_create", name="r")
+            granted = {"role": role["id"], "user": user["id"], "project": project["id"]}
+            with pytest.raises(ActionFailed, match="404"):
+                await demo.do("keystone.roles_check", **granted)
+            await demo.do("keystone.roles_grant", **granted)
+            await demo.do("keystone.roles_check", **granted)
+            await demo.do("keystone.roles_revoke", **granted)
+            await demo.do("keystone.projects_update", project=project["id"], enabled=False)
+            (found,) = await demo.do("keystone.projects_list", name="p", domain="default")
+            assert (found["id"], found["domain_id"], found["enabled"]) == (project["id"], "default", False)
+            assert (await demo.do("keystone.users_get", user=user["id"]))["name"] == "u"
+            await demo.do("keystone.users_delete", user=user["id"])
+            assert await demo.do("keystone.users_list") == []
+
+    go(body())
+
+
+def test_the_catalog_is_told_through_a_login(go: Any, tmp_path: Path) -> None:
+    async def body() -> None:
+        async with running(tmp_path) as demo:
+            offered = await demo.do("keystone.services_list", "asked")
+            assert "network" in [one["type"] for one in offered]
+            (one,) = await demo.do("keystone.endpoints_list", "asked", service="image")
+            assert one["url"].endswith("/image")
+            assert await demo.do("keystone.regions_list", "asked") == [{"id": "demo"}]
 
     go(body())
 

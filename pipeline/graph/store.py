@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from ..events import EntityRef
 from .said import Tomb
-from .single import Single
+from .single import Few, Single
 from .undo import Undo
-from .vertex import Edge, Vertex
+from .vertex import Adjacency, Edge, Vertex
 
 if TYPE_CHECKING:
     from .watches import Watch
@@ -94,41 +94,50 @@ def ensure(undo: Undo, graph: Graph, type_: str, id_: str) -> Vertex:
 
 
 def link(undo: Undo, source: Vertex, label: str, target: Vertex, edge: Edge) -> None:
-    """Adds ``edge`` to both ends' adjacency."""
-    _enter(undo, source, "out", label, target, edge)
-    _enter(undo, target, "into", label, source, edge)
+    """Adds ``edge``, which is not there yet, to both ends' adjacency."""
+    _join(source, label, target, edge)
+    undo.call(_cut, source, label, target)
 
 
 def unlink(undo: Undo, source: Vertex, label: str, target: Vertex) -> None:
     """Removes the edge from both ends' adjacency; it must be there."""
-    _leave(undo, source, "out", label, target)
-    _leave(undo, target, "into", label, source)
+    undo.call(_join, source, label, target, _cut(source, label, target))
 
 
-def _enter(undo: Undo, vertex: Vertex, side: str, label: str, other: Vertex, edge: Edge) -> None:
-    adjacency = getattr(vertex, side)
+def _join(source: Vertex, label: str, target: Vertex, edge: Edge) -> None:
+    source.out = _with(source.out, label, target, edge)
+    target.into = _with(target.into, label, source, edge)
+
+
+def _cut(source: Vertex, label: str, target: Vertex) -> Edge:
+    assert source.out is not None
+    assert target.into is not None
+    edge = source.out[label][target]
+    source.out = _without(source.out, label, target)
+    target.into = _without(target.into, label, source)
+    return edge
+
+
+def _with(adjacency: Adjacency | None, label: str, other: Vertex, edge: Edge) -> Adjacency:
     if adjacency is None:
-        undo.set(vertex, side, Single(label, Single(other, edge)))
-        return
+        return Single(label, Single(other, edge))
     ends = adjacency.get(label)
     if type(ends) is dict:
-        undo.put(ends, other, edge)
-        return
-    fewer = Single(other, edge) if ends is None else {**dict(ends.items()), other: edge}
+        ends[other] = edge
+        return adjacency
+    more: Few[Vertex, Edge] = Single(other, edge) if ends is None else {**dict(ends.items()), other: edge}
     if type(adjacency) is dict:
-        undo.put(adjacency, label, fewer)
-    elif ends is None:
-        undo.set(vertex, side, {**dict(adjacency.items()), label: fewer})
-    else:
-        undo.set(adjacency, "value", fewer)
+        adjacency[label] = more
+        return adjacency
+    return Single(label, more) if ends is not None else {**dict(adjacency.items()), label: more}
 
 
-def _leave(undo: Undo, vertex: Vertex, side: str, label: str, other: Vertex) -> None:
-    adjacency = getattr(vertex, side)
+def _without(adjacency: Adjacency, label: str, other: Vertex) -> Adjacency | None:
     ends = adjacency[label]
-    if len(ends) > 1:
-        undo.drop(ends, other)
-    elif len(adjacency) > 1:
-        undo.drop(adjacency, label)
-    else:
-        undo.set(vertex, side, None)
+    if type(ends) is dict and len(ends) > 1:
+        del ends[other]
+        return adjacency
+    if type(adjacency) is dict and len(adjacency) > 1:
+        del adjacency[label]
+        return adjacency
+    return None

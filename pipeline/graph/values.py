@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Any, TypeVar
 
 from ..document import Document, Finding, read
 from ..errors import InvalidDocument
@@ -14,6 +14,9 @@ from .words import SEVERITIES, STATES, UNKNOWN
 
 Words = Mapping[str, tuple[int, str]]
 DEFAULT = "default"
+REMEMBERED = 4096
+K = TypeVar("K")
+V = TypeVar("V")
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,14 +33,23 @@ class Values:
     """All mappings of a rule set, by type; a type without one has the built-in words. ``hygiene``
     are the settings for restless alarms, None where there are none."""
 
-    __slots__ = ("hygiene", "types")
+    __slots__ = ("_aggregates", "_severities", "hygiene", "types")
 
     def __init__(self, types: Mapping[str, TypeValues] | None = None, hygiene: Hygiene | None = None) -> None:
         self.types: Mapping[str, TypeValues] = types or {}
         self.hygiene = hygiene
+        # What was asked before: each change of a state or severity asks several times.
+        self._severities: dict[tuple[str, str], tuple[int, str]] = {}
+        self._aggregates: dict[tuple[str, str | None, str | None], tuple[str | None, str | None]] = {}
 
     def severity(self, source: str, word: str) -> tuple[int, str]:
         """Priority and operational severity of ``word``; (0, "N/A") when it is unknown."""
+        found = self._severities.get((source, word))
+        if found is None:
+            found = _keep(self._severities, (source, word), self._severity(source, word))
+        return found
+
+    def _severity(self, source: str, word: str) -> tuple[int, str]:
         known = self.types.get(source)
         if known is None:
             return SEVERITIES.get(word.upper(), (0, UNKNOWN))
@@ -64,6 +76,13 @@ class Values:
     def aggregate(self, type_: str, own: str | None, derived: str | None) -> tuple[str | None, str | None]:
         """The aggregated state and its operational value: the worse of the source's own
         word and the one that rules set; the source's wins a tie."""
+        asked = type_, own, derived
+        found = self._aggregates.get(asked)
+        if found is None:
+            found = _keep(self._aggregates, asked, self._aggregate(type_, own, derived))
+        return found
+
+    def _aggregate(self, type_: str, own: str | None, derived: str | None) -> tuple[str | None, str | None]:
         if derived is None:
             return (None, None) if own is None else (own.upper(), self.state(type_, own)[1])
         priority, operational = self.state(type_, derived)
@@ -72,6 +91,14 @@ class Values:
             if own_priority >= priority:
                 return own.upper(), own_operational
         return derived.upper(), operational
+
+
+def _keep(known: dict[K, V], asked: K, answer: V) -> V:
+    # Sources have few words; one that makes up new ones does not make this grow.
+    if len(known) >= REMEMBERED:
+        known.clear()
+    known[asked] = answer
+    return answer
 
 
 # Every partition holds the same files.

@@ -30,6 +30,25 @@ class Match:
         self.supports: list[Support] = []
         self._named: dict[str, str] | None = None
 
+    def enter(self) -> None:
+        """Makes it stand, and known to each of its vertices."""
+        self.clause.matches[self.bind] = self
+        for vertex in self.bind:
+            if vertex.matches is None:
+                vertex.matches = {self: None}
+            else:
+                vertex.matches[self] = None
+
+    def leave(self) -> None:
+        """Takes it away again."""
+        del self.clause.matches[self.bind]
+        for vertex in self.bind:
+            standing = vertex.matches
+            assert standing is not None
+            del standing[self]
+            if not standing:
+                vertex.matches = None
+
     def named(self) -> dict[str, str]:
         """The match as outputs show it: template id to key."""
         if self._named is None:

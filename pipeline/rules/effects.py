@@ -64,30 +64,25 @@ def support(step: Step, facts: Facts, match: Match, values: Callable[[], Values]
     """Enters everything that a new match supports; the supports."""
     clause = match.clause
     graph = match.bind[0].graph
+    bound: Bound = dict(zip(clause.pattern.ids, match.bind, strict=True))
     made: list[Support] = []
     shadow = clause.rule.shadow
     # The facts of a rule in shadow are looked up beside those that count.
     own = Facts() if shadow else facts
     for number, action in clause.actions:
-        for deed, word in _wanted(step, own, graph, action, match, values):
+        for deed, word in _wanted(step, own, graph, action, bound, values):
             fact = _shadowed(step, facts, clause.rule.name, deed, graph) if shadow else deed
             entry = Support(match, number, fact, word)
-            among = fact.supports.get(word)
-            if among is None:
-                step.undo.put(fact.supports, word, {entry: None})
-            else:
-                step.undo.put(among, entry, None)
+            entry.enter()
+            step.undo.call(entry.leave)
             made.append(entry)
     return made
 
 
 def withdraw(step: Step, entry: Support) -> None:
     """Takes a support back."""
-    supports = entry.fact.supports
-    among = supports[entry.word]
-    step.undo.drop(among, entry)
-    if not among:
-        step.undo.drop(supports, entry.word)
+    entry.leave()
+    step.undo.call(entry.enter)
 
 
 def alarm_fact(step: Step | None, facts: Facts, name: str, target: Vertex) -> AlarmFact:
@@ -108,29 +103,24 @@ def alarm_fact(step: Step | None, facts: Facts, name: str, target: Vertex) -> Al
 
 
 def _wanted(
-    step: Step, facts: Facts, graph: Graph, action: Action, match: Match, values: Callable[[], Values]
+    step: Step, facts: Facts, graph: Graph, action: Action, bound: Bound, values: Callable[[], Values]
 ) -> list[tuple[Deed, str]]:
-    bound: Bound = dict(zip(match.clause.pattern.ids, match.bind, strict=True))
-
-    def word(value: Any) -> str:
-        return value if isinstance(value, str) else text(_filled(value, bound, values)) or ""
-
     kind = action.kind
     if kind == RAISE:
         assert action.target is not None
-        name = word(action.name)
+        name = _word(action.name, bound, values)
         if not name:
             # get_attr found no such property: an alarm without a name is none.
             return []
         _check_depth(bound[action.target])
         fact = alarm_fact(step, facts, name, bound[action.target])
-        wanted: list[tuple[Deed, str]] = [(fact, same(word(action.severity)))]
+        wanted: list[tuple[Deed, str]] = [(fact, same(_word(action.severity, bound, values)))]
         if action.causing is not None:
             wanted.append((_cause(step, facts, bound[action.causing], fact.vertex), ""))
         return wanted
     if kind == SET_STATE:
         assert action.target is not None
-        target, wanted_state = bound[action.target], word(action.state)
+        target, wanted_state = bound[action.target], _word(action.state, bound, values)
         if not wanted_state:
             return []
         state = facts.states.get(target)
@@ -150,7 +140,7 @@ def _wanted(
         assert action.source is not None
         assert action.target is not None
         return [(_cause(step, facts, bound[action.source], bound[action.target]), "")]
-    workflow, input_ = word(action.workflow), _filled(action.input or {}, bound, values)
+    workflow, input_ = _word(action.workflow, bound, values), _filled(action.input or {}, bound, values)
     canonical_input = _canonical.encode(input_).decode()
     start = facts.starts.get((workflow, canonical_input))
     if start is None:
@@ -176,6 +166,10 @@ def _check_depth(target: Vertex) -> None:
         target = target.alarm.resource
         if depth > MAX_DEPTH:
             raise ValueError(f"it raises alarms on alarms more than {MAX_DEPTH} deep; name the target's type")
+
+
+def _word(value: Any, bound: Bound, values: Callable[[], Values]) -> str:
+    return value if type(value) is str else text(_filled(value, bound, values)) or ""
 
 
 def _filled(value: Any, bound: Bound, values: Callable[[], Values]) -> Any:

@@ -213,12 +213,8 @@ class Engine:
     ) -> None:
         match = Match(clause, bind)
         facts = self.of(bind[0].graph)
-        step.undo.put(clause.matches, bind, match)
-        for vertex in bind:
-            if vertex.matches is None:
-                step.undo.set(vertex, "matches", {match: None})
-            else:
-                step.undo.put(vertex.matches, match, None)
+        match.enter()
+        step.undo.call(match.leave)
         if clause.timed and not self.waiting.begin(step, match):
             return
         match.supports = self._guard(clause, lambda: support(step, facts, match, self.current_values))
@@ -231,12 +227,8 @@ class Engine:
     def _remove(
         self, step: Step, match: Match, touched: dict[Fact, None], before: dict[Fact, tuple[Any, ...]]
     ) -> None:
-        step.undo.drop(match.clause.matches, match.bind)
-        for vertex in match.bind:
-            assert vertex.matches is not None
-            step.undo.drop(vertex.matches, match)
-            if not vertex.matches:
-                step.undo.set(vertex, "matches", None)
+        match.leave()
+        step.undo.call(match.enter)
         if match.clause.timed:
             self.waiting.end(step, match)
         for entry in match.supports:

@@ -7,6 +7,7 @@ the graph follows from its supports alone, never from the order in which they ca
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from sys import intern
 from typing import Any
 
@@ -32,6 +33,22 @@ class Support:
         self.action = action
         self.fact = fact
         self.word = word
+
+    def enter(self) -> None:
+        """Counts in favour of its fact."""
+        among = self.fact.supports.get(self.word)
+        if among is None:
+            self.fact.supports[self.word] = {self: None}
+        else:
+            among[self] = None
+
+    def leave(self) -> None:
+        """Counts no longer."""
+        supports = self.fact.supports
+        among = supports[self.word]
+        del among[self]
+        if not among:
+            del supports[self.word]
 
     @property
     def order(self) -> tuple[Any, ...]:
@@ -85,7 +102,7 @@ class AlarmFact:
 
     def settle(self, step: Step) -> None:
         """Brings the graph in line with the supports."""
-        wanted = worst(self.supports, lambda word: step.values.severity(DEDUCED, word)[0])
+        wanted = worst(self.supports, step.values.severity, DEDUCED)
         if wanted == self.severity:
             return
         vertex, graph = self.vertex, self.target.graph
@@ -136,8 +153,7 @@ class StateFact:
         return ()
 
     def settle(self, step: Step) -> None:
-        type_ = self.target.type
-        self._apply(step, worst(self.supports, lambda word: step.values.state(type_, word)[0]))
+        self._apply(step, worst(self.supports, step.values.state, self.target.type))
 
     def retract(self, step: Step) -> None:
         self._apply(step, None)
@@ -281,10 +297,9 @@ class ShadowFact:
     def settle(self, step: Step) -> None:
         about = self.about
         if isinstance(about, AlarmFact):
-            wanted = worst(self.supports, lambda word: step.values.severity(DEDUCED, word)[0])
+            wanted = worst(self.supports, step.values.severity, DEDUCED)
         elif isinstance(about, StateFact):
-            type_ = about.target.type
-            wanted = worst(self.supports, lambda word: step.values.state(type_, word)[0])
+            wanted = worst(self.supports, step.values.state, about.target.type)
         else:
             wanted = "" if self.supports else None
         if wanted != self.word:
@@ -309,13 +324,13 @@ Deed = AlarmFact | StateFact | DownFact | CauseFact | StartFact
 Fact = Deed | ShadowFact
 
 
-def worst(supports: Supports, priority: Any) -> str | None:
+def worst(supports: Supports, score: Callable[[str, str], tuple[int, str]], type_: str) -> str | None:
     """The word of highest priority; among equals the first in the alphabet; None without any."""
     if not supports:
         return None
     if len(supports) == 1:
         return next(iter(supports))
-    return min(supports, key=lambda word: (-priority(word), word))
+    return min(supports, key=lambda word: (-score(type_, word)[0], word))
 
 
 def winner(fact: Fact) -> Support | None:

@@ -31,13 +31,10 @@ def outputs(step: Step, of: Callable[[Graph], Facts], before: Before, starts: bo
     alarms: list[Output] = []
     commands: list[Output] = []
     _entities(step, journal)
-    ordered = (
-        sorted(before.items(), key=lambda entry: _order(entry[0])) if len(before) > 1 else before.items()
-    )
-    for fact, snapshot in ordered:
-        after = fact.snapshot(step.values)
-        if after == snapshot:
-            continue
+    changed = [entry for entry in before.items() if entry[0].snapshot(step.values) != entry[1]]
+    if len(changed) > 1:
+        changed.sort(key=lambda entry: _order(entry[0]))
+    for fact, snapshot in changed:
         domain = (fact.graph if isinstance(fact, StartFact | ShadowFact) else fact.target.graph).domain
         changes = journal.setdefault(domain, [])
         if isinstance(fact, ShadowFact):
@@ -86,15 +83,15 @@ def _alarm(
     severity = told_last["severity"]
     operational = step.values.severity(DEDUCED, severity)[1]
     resource = {"type": fact.target.type, "id": fact.target.id}
-    record = step.input
-    id_ = _identify(step, "alarm", domain, fact.key, status, severity)
+    key, record = fact.key, step.input
+    id_ = _identify(step, "alarm", domain, key, status, severity)
     value = {
         "id": id_,
         "time": record.time,
         "source": DEDUCED,
         "domain": domain,
         "alarm": {
-            "key": fact.key,
+            "key": key,
             "name": fact.name,
             "severity": severity,
             "operational_severity": operational,
@@ -113,7 +110,7 @@ def _alarm(
         {
             "kind": ALARM,
             "op": op,
-            "key": fact.key,
+            "key": key,
             "deduced": True,
             "id": id_,
             "alarm": {
@@ -130,7 +127,7 @@ def _alarm(
             "match": told_last["match"],
         }
     )
-    step.dirty.add(f"d\x1f{domain}\x1f{fact.key}")
+    step.dirty.add(f"d\x1f{domain}\x1f{key}")
 
 
 def _cause(step: Step, fact: CauseFact, changes: list[dict[str, Any]]) -> None:

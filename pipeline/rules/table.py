@@ -341,6 +341,9 @@ class _Nowhere(Undo):
     def put(self, mapping: dict[Any, Any], key: Any, value: Any) -> None:
         mapping[key] = value
 
+    def call(self, action: Any, *arguments: Any) -> None:
+        pass
+
 
 _NOWHERE = _Nowhere()
 

@@ -50,7 +50,7 @@ def alarm(number: int, name: str, type_: str, id_: str, cleared: bool = False) -
 def rule(name: str, alarm_name: str) -> Definition:
     """One host alarm gives an alarm, a state and a cause on each of its instances, and a host state."""
     text = f"""
-metadata: {{version: 3, name: {name}}}
+metadata: {{version: 3, name: {name}, type: standard}}
 entities:
   alarm: {{category: ALARM, type: zabbix, name: {alarm_name}}}
   host: {{type: nova.host}}

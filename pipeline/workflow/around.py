@@ -114,7 +114,7 @@ def rerun(step: Step, live: Live, task: Task) -> None:
 def go(step: Step, live: Live, task: Task) -> None:
     """Runs a task that waited; a join that had failed looks at its branches again."""
     if task.dead and live.definition.tasks[task.name].join is not None:
-        step.change_task(live, task, WAITING, None)
+        step.task_state(live, task, WAITING, joins.WAITS)
         joins.look_again(step, live, task)
     else:
         tasks.run(step, live, task)

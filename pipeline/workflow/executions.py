@@ -7,7 +7,7 @@ from typing import Any
 from pipeline.errors import ExpressionError
 from pipeline.events import DEFAULT_DOMAIN
 
-from . import environments, held, reverse, subworkflows, tasks, undo
+from . import environments, held, joins, reverse, subworkflows, tasks, undo
 from .branches import Branch, meet
 from .expressions import evaluate
 from .facts import branch, scope
@@ -148,6 +148,7 @@ def begin(step: Step, live: Live, info: str | None = None) -> None:
     above = step.store.lives.get(record.parent)
     if above is not None and above.record.state == PAUSED:
         step.execution_state(live, PAUSED, None)
+        subworkflows.follow(step, live)
     try:
         evaluate_env(step, live)
         step.weigh(live, [record.input, record.params], "the input")
@@ -189,9 +190,9 @@ def check(step: Step, live: Live) -> None:
         # Joins alone are left, and nothing that could reach them: they cannot come to anything.
         for task in list(live.tasks.values()):
             if task.state == WAITING:
-                step.later(tasks.complete, live, task, ERROR, f"Failed by tasks: {sorted(task.dead)}")
+                step.later(joins.lose, live, task)
         return
-    ended = live.tasks.values()
+    ended = [task for task in live.tasks.values() if counts(live, task)]
     cancelled = sorted({task.name for task in ended if task.state == CANCELLED})
     if cancelled:
         finish(step, live, CANCELLED, f"Cancelled tasks: {', '.join(cancelled)}")
@@ -201,6 +202,14 @@ def check(step: Step, live: Live) -> None:
         fail(step, live, blame(sorted(failed, key=lambda task: task.name)))
     else:
         succeed(step, live, None)
+
+
+def counts(live: Live, task: Task) -> bool:
+    """Whether the end of a task bears on that of the execution: of a join, only its last round does.
+
+    So a join that failed for want of a branch is mended by that branch, once somebody has it run again.
+    """
+    return live.definition.tasks[task.name].join is None or live.latest[task.name] is task
 
 
 def blame(failed: list[Task]) -> str:

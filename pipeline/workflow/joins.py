@@ -13,13 +13,15 @@ from .records import ENDED, ERROR, WAITING, Task
 from .step import Step
 from .store import Live
 
+WAITS = "Task is waiting."
+
 
 def arrive(step: Step, live: Live, name: str, source: Task) -> None:
     """A branch has reached the join ``name`` from the task ``source``."""
     waiting = live.latest.get(name)
     if waiting is None or (waiting.state in ENDED and armed(live, waiting, source)):
         waiting = tasks.create(step, live, name, ({}, {}), [])
-        step.task_state(live, waiting, WAITING, "Task is waiting.")
+        step.task_state(live, waiting, WAITING, WAITS)
         if live.definition.tasks[name].join == "all" or waiting.number == 1 or not earlier(live, waiting):
             survey(step, live, waiting)
     note(step, waiting, source, True)
@@ -32,16 +34,17 @@ def earlier(live: Live, waiting: Task) -> bool:
 
 
 def armed(live: Live, ended: Task, source: Task) -> bool:
-    """Whether a join that has fired may fire again for ``source``: all its branches have come or died.
+    """Whether a join that has fired, or failed, may do so again for ``source``.
 
-    A branch that the join itself brought about begins a new round; any other that had not come
-    yet belongs to the round that has fired.
+    A branch that the join itself brought about, or that comes a second time, begins a new round;
+    any other that had not come yet belongs to the round that is over. A join that does not wait
+    for all begins a new round only when all its branches have come or died.
     """
-    if live.definition.tasks[ended.name].join == "all":
-        return True
     told = {*ended.arrived, *ended.dead}
     if source.name not in told and not descends(live, source, ended):
         return False
+    if live.definition.tasks[ended.name].join == "all":
+        return True
     others = (name for name in live.definition.inbound[ended.name] if name != source.name)
     return all(name in told or not may_come(live, name, ended.name) for name in others)
 
@@ -109,7 +112,13 @@ def decide(step: Step, live: Live, waiting: Task) -> None:
         tasks.run(step, live, waiting)
     elif len(waiting.dead) > total - need:
         waiting.context, waiting.versions = incoming(live, waiting)
-        step.later(tasks.complete, live, waiting, ERROR, f"Failed by tasks: {sorted(waiting.dead)}")
+        step.later(lose, live, waiting)
+
+
+def lose(step: Step, live: Live, waiting: Task) -> None:
+    """A join that cannot come about any more fails; once, however many say so at the same time."""
+    if waiting.state == WAITING:
+        tasks.complete(step, live, waiting, ERROR, f"Failed by tasks: {sorted(waiting.dead)}")
 
 
 def incoming(live: Live, waiting: Task) -> Branch:

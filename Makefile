@@ -4,7 +4,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help setup demo test check unit bench lock lock-jars clean
+.PHONY: help setup demo test check unit nightly bench lock lock-jars clean
 
 help:
 	@echo "make setup   the environment in .venv, with Apache Kafka and a Java runtime"
@@ -12,6 +12,7 @@ help:
 	@echo "make test    setup, then every check and every test"
 	@echo "make check   setup, then ruff and mypy"
 	@echo "make unit    setup, then the tests that need no broker"
+	@echo "make nightly setup, then correlation against its oracles for 100,000 random steps"
 	@echo "make bench   setup, then figures of this machine"
 
 setup: .venv/.installed .venv/.fetched
@@ -45,6 +46,9 @@ test: check
 
 unit: setup
 	$(BIN)/pytest -m "not broker" tests/unit tests/properties
+
+nightly: setup
+	FAULTLINE_CORRELATION_STEPS=100000 $(BIN)/pytest tests/properties/test_correlation.py tests/properties/test_waiting.py
 
 bench: setup
 	$(BIN)/python -m pytest -s -m "" tests/benchmarks

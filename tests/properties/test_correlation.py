@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import os
 import random
 from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 from support.correlation_oracle import Outcome, derive, fold
 from support.correlation_rules import BY_NAME, RULES, oracle_rules, random_rule
+from support.machines import STEPS, limits, restored
 
 from pipeline.rules.shard import GraphShard
 from pipeline.rules.state import document
 
-STEPS = int(os.environ.get("FAULTLINE_CORRELATION_STEPS", "5000"))
 SOURCES = ("mon", "nova")
 HOSTS, VMS = ("h1", "h2", "h3"), ("v1", "v2", "v3")
 
@@ -204,19 +202,7 @@ class Correlation(RuleBasedStateMachine):
 
     @rule(seed=st.integers(0, 1000))
     def restore(self, seed: int) -> None:
-        keys = sorted(self.keys)
-        random.Random(seed).shuffle(keys)
-        other = GraphShard(0)
-        for key in keys:
-            value = self.shard.encode(key)
-            if value is not None:
-                other.load(key, value)
-        other.restored()
-        assert document(other) == document(self.shard)
-        for key in keys:
-            assert other.encode(key) == self.shard.encode(key)
-        self.mirror = self.shard
-        self.shard = other
+        self.mirror, self.shard = self.shard, restored(self.shard, self.keys, seed)
 
     @rule(data=st.data())
     def break_in_the_middle(self, data: st.DataObject) -> None:
@@ -284,13 +270,7 @@ def broken(shard: GraphShard, record: bytes, position: int, at: int) -> bool:
     return False
 
 
-Correlation.TestCase.settings = settings(
-    max_examples=max(1, STEPS // 50),
-    stateful_step_count=50,
-    deadline=None,
-    suppress_health_check=list(HealthCheck),
-    print_blob=True,
-)
+Correlation.TestCase.settings = limits(STEPS, 50)
 TestCorrelation = Correlation.TestCase
 
 

@@ -6,7 +6,6 @@ log is folded from scratch, and from when what stood in which, all waits and win
 
 from __future__ import annotations
 
-import os
 import random
 from dataclasses import dataclass
 from itertools import pairwise
@@ -14,19 +13,19 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from support.correlation_oracle import World, fold
+from support.machines import STEPS, limits, restored
 
 from pipeline.rules.shard import GraphShard
 from pipeline.rules.state import document
 from pipeline.times import SECOND, micros, rfc3339
 
-STEPS = int(os.environ.get("FAULTLINE_CORRELATION_STEPS", "5000")) // 5
+SHARE = STEPS // 5
 BEGIN = micros("2026-01-05T10:00:00.000000Z")
 HOSTS, VMS = ("h1", "h2"), ("v1", "v2", "v3")
-FOR, WITHIN, LEAST, ABSENT = 20, 30, 3, 25
+FOR, WITHIN, LEAST, ABSENT, UNSEEN = 20, 30, 3, 25, 35
 
 RULE = f"""
 metadata: {{version: 3, name: timed}}
@@ -47,6 +46,9 @@ scenarios:
 - condition: h AND NOT a [on] h
   absent_for: {ABSENT}s
   actions: [{{raise_alarm: {{target: h, alarm_name: quiet, severity: WARNING}}}}]
+- condition: h AND NOT a [on] h
+  not_seen_for: {UNSEEN}s
+  actions: [{{raise_alarm: {{target: h, alarm_name: unseen, severity: WARNING}}}}]
 - condition: h
   having:
   - {{of: 'h [contains] bad', at_least: 1, at_most: 1}}
@@ -61,7 +63,8 @@ scenarios:
 
 @dataclass
 class Moment:
-    """One position of the log: the clock then, when its record was appended and happened, what stood."""
+    """One position of the log: the clock then, when its record was appended and happened, what stood,
+    and the host whose x its record reported, whether or not anything changed."""
 
     clock: int
     at: int
@@ -71,6 +74,7 @@ class Moment:
     hosts: frozenset[str]
     all: frozenset[str]
     one: frozenset[str]
+    seen: str = ""
 
     @property
     def began(self) -> int:
@@ -122,6 +126,9 @@ def expected(history: list[Moment]) -> set[str]:
     found |= {f"quiet@{host}" for host in lasting(history, without, ABSENT)}
     found |= {f"all@{host}" for host in lasting(history, [moment.all for moment in history], FOR)}
     found |= {f"one@{host}" for host in now.one}
+    found |= {f"unseen@{host}" for host in lasting(history, [moment.hosts for moment in history], UNSEEN)} - {
+        f"unseen@{moment.seen}" for moment in history if moment.began + UNSEEN * SECOND > now.clock
+    }
     for host in now.hosts:
         came = sorted(
             after.time
@@ -148,6 +155,7 @@ class Timed(RuleBasedStateMachine):
         nothing: frozenset[str] = frozenset()
         self.history = [Moment(BEGIN, BEGIN, BEGIN, nothing, nothing, nothing, nothing, nothing)]
         self.announced: set[str] = set()
+        self.newest: dict[str, int] = {}
         self.mark()
         self.send({"definition": {"kind": "RULE", "name": "timed", "text": RULE}}, 0)
         assert not self.shard.rules.rules["timed"].error
@@ -175,6 +183,19 @@ class Timed(RuleBasedStateMachine):
         if "definition" not in body:
             self.records.append(record)
             self.history.append(observed(fold(self.records), self.clock, self.now, time))
+            self.history[-1].seen = self.seen(body, time)
+
+    def seen(self, body: dict[str, Any], time: int) -> str:
+        """The host whose x a record reports: as active, and no older than what was said of it last."""
+        alarm = body.get("alarm")
+        if alarm is None:
+            return ""
+        key = f"mon/{alarm['name']}@host/{alarm['resource']['id']}"
+        older = time < self.newest.get(key, time)
+        self.newest[key] = max(time, self.newest.get(key, time))
+        if older or alarm["status"] != "ACTIVE" or key not in self.history[-1].x:
+            return ""
+        return key.split("@")[1]
 
     @rule(by=st.sampled_from((0, 1, 5, 9, 10, 14, 20, 25, 70)))
     def pass_time(self, by: int) -> None:
@@ -226,18 +247,7 @@ class Timed(RuleBasedStateMachine):
 
     @rule(seed=st.integers(0, 1000))
     def restore(self, seed: int) -> None:
-        keys = sorted(self.keys)
-        random.Random(seed).shuffle(keys)
-        other = GraphShard(0)
-        for key in keys:
-            value = self.shard.encode(key)
-            if value is not None:
-                other.load(key, value)
-        other.restored()
-        assert document(other) == document(self.shard)
-        for key in keys:
-            assert other.encode(key) == self.shard.encode(key)
-        self.mirror, self.shard = self.shard, other
+        self.mirror, self.shard = self.shard, restored(self.shard, self.keys, seed)
 
     @invariant()
     def equals_history(self) -> None:
@@ -250,17 +260,11 @@ class Timed(RuleBasedStateMachine):
         assert self.announced == found
 
 
-Timed.TestCase.settings = settings(
-    max_examples=max(1, STEPS // 40),
-    stateful_step_count=40,
-    deadline=None,
-    suppress_health_check=list(HealthCheck),
-    print_blob=True,
-)
+Timed.TestCase.settings = limits(SHARE, 40)
 TestTimed = Timed.TestCase
 
 
-@pytest.mark.parametrize("seed", range(max(1, STEPS // 250)))
+@pytest.mark.parametrize("seed", range(max(1, SHARE // 250)))
 def test_long_histories(seed: int) -> None:
     """Denser than what Hypothesis draws: much happens on little, and the clock follows or stands."""
     draw = random.Random(seed)

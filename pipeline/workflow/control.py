@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from . import around, calls, executions, held, items, subworkflows, tasks, transitions, undo
+from . import around, calls, executions, held, items, joins, subworkflows, tasks, transitions, undo
 from .records import (
     CANCELLED,
     CHUNK,
@@ -13,9 +13,9 @@ from .records import (
     IDLE,
     PAUSED,
     RUNNING,
-    SKIPPED,
     SUCCESS,
     UNDOING,
+    WAITING,
     Chunk,
     Task,
 )
@@ -124,7 +124,7 @@ def cancelling(step: Step, command: dict[str, Any]) -> None:
     if command.get("undo") is True:
         undo.cancel(step, live, message)
     else:
-        executions.finish(step, live, CANCELLED, message)
+        executions.cancel(step, live, message)
 
 
 def stopping(step: Step, command: dict[str, Any]) -> None:
@@ -170,7 +170,22 @@ def rerunning(step: Step, command: dict[str, Any]) -> None:
     fresh(task)
     task.passed = []
     step.change_task(live, task, IDLE, None)
+    wait_again(step, live)
     tasks.run(step, live, task)
+
+
+def wait_again(step: Step, live: Live) -> None:
+    """Joins that failed for want of a branch wait for it once more, now that a task is taken up again."""
+    for task in list(live.latest.values()):
+        if live.definition.tasks[task.name].join is None:
+            continue
+        if task.state == ERROR and task.dead and not task.handled and not task.started:
+            step.touch(task)
+            fresh(task)
+            task.retries, task.passed = 0, []
+            step.task_state(live, task, WAITING, "Task is waiting.")
+        if task.state == WAITING:
+            joins.survey(step, live, task)
 
 
 def may_go_on(step: Step, live: Live | None) -> bool:
@@ -203,6 +218,7 @@ def again(step: Step, live: Live, task: Task) -> None:
     task.begun, task.done, task.failed, task.again = task.items, task.items - len(left), 0, left
     live.calls[task.id] = {}
     step.task_state(live, task, RUNNING)
+    wait_again(step, live)
     items.resume(step, live, task)
 
 
@@ -242,6 +258,7 @@ def reopen(step: Step, live: Live, task: Task, child: Live) -> None:
             forget_item(step, chunk, place)
         live.calls.pop(task.id, None)
     step.task_state(live, task, RUNNING)
+    wait_again(step, live)
 
 
 def forget_item(step: Step, chunk: Chunk, place: int) -> None:
@@ -261,9 +278,9 @@ def skipping(step: Step, command: dict[str, Any]) -> None:
     revive(step, live)
     step.touch(task)
     fresh(task)
-    was = step.change_task(live, task, SKIPPED, "Task was skipped.")
-    transitions.publish(step, live, task)
-    tasks.end(step, live, task, was)
+    step.change_task(live, task, IDLE, None)
+    wait_again(step, live)
+    tasks.skip(step, live, task)
 
 
 def completing(step: Step, command: dict[str, Any]) -> None:

@@ -272,6 +272,13 @@ def final(live: Live) -> Branch:
     return meet(branch(task, live.definition.branching) for task in ends)
 
 
+def cancel(step: Step, live: Live, info: Any) -> None:
+    """The execution ends as CANCELLED, with all under it."""
+    finish(step, live, CANCELLED, info)
+    for below in step.store.children(live):
+        cancel(step, below, info)
+
+
 def finish(step: Step, live: Live, state: str, info: Any, output: Any = None, **more: Any) -> None:
     """The execution ends; what has not begun ends with it, what runs runs on."""
     record = step.execution(live)
@@ -285,15 +292,13 @@ def finish(step: Step, live: Live, state: str, info: Any, output: Any = None, **
     for task in list(live.tasks.values()) if live.open else ():
         if task.state in tasks.WAITS:
             tasks.drop(step, live, task, ENDED_FIRST)
-    if state == CANCELLED:
-        for below in step.store.children(live):
-            if below.record.state not in ENDED:
-                finish(step, below, CANCELLED, info)
     parent = step.store.lives.get(record.parent)
     if parent is not None:
         task_above = parent.tasks.get(record.parent_task)
         if task_above is not None:
-            step.later(subworkflows.returned, parent, task_above, record.id, record.index, state, output)
+            step.later(
+                subworkflows.returned, parent, task_above, record.id, record.index, state, output, info
+            )
         if parent.record.state == UNDOING:
             step.later(undo.go_on, parent)
     step.later(forget, live, True)

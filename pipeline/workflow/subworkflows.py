@@ -76,8 +76,17 @@ def depth(step: Step, live: Live) -> int:
     return count
 
 
-def returned(step: Step, live: Live, task: Task, child_id: str, index: int, state: str, value: Any) -> None:
-    """A sub-workflow has ended: so has its task's call."""
+def returned(
+    step: Step,
+    live: Live,
+    task: Task,
+    child_id: str,
+    index: int,
+    state: str,
+    value: Any,
+    info: Any = None,
+) -> None:
+    """A sub-workflow has ended: so has its task's call. ``info`` says why it was cancelled."""
     if task.state in ENDED:
         return
     child = step.store.lives.get(child_id)
@@ -95,7 +104,8 @@ def returned(step: Step, live: Live, task: Task, child_id: str, index: int, stat
         step.touch(task)
         large = len(encoded(value)) > LARGE
         task.reference = {"execution": child_id} if large else None
-        info = value.get("result") if isinstance(value, dict) and state != SUCCESS else value
+        if state == ERROR:
+            info = value.get("result") if isinstance(value, dict) else value
         calls.finished(step, live, task, child_id, state, value, "wf_ex_id", info)
         if state == SUCCESS:
             step.later(let_go, child_id)

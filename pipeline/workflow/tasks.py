@@ -12,7 +12,19 @@ from .branches import Branch
 from .expressions import evaluate
 from .facts import result, scope
 from .forgetting import forget, let_go_below
-from .records import CANCELLED, DELAYED, ENDED, ERROR, IDLE, RUNNING, SUCCESS, UNDOING, WAITING, Task
+from .records import (
+    CANCELLED,
+    DELAYED,
+    ENDED,
+    ERROR,
+    IDLE,
+    RUNNING,
+    SKIPPED,
+    SUCCESS,
+    UNDOING,
+    WAITING,
+    Task,
+)
 from .step import LARGE, Step
 from .store import Live
 
@@ -106,6 +118,17 @@ def complete(step: Step, live: Live, task: Task, state: str, info: str | None = 
     except ExpressionError as error:
         where = f"wf={live.record.workflow}, task={task.name}"
         force(step, live, task, f"Failed to handle task completion [error={error}, {where}]:", was)
+
+
+def skip(step: Step, live: Live, task: Task) -> None:
+    """Ends a task that had failed as SKIPPED, and goes on from there."""
+    step.change_task(live, task, SKIPPED, "Task was skipped.")
+    try:
+        transitions.publish(step, live, task)
+        end(step, live, task, ERROR)
+    except ExpressionError as error:
+        where = f"wf={live.record.workflow}, task={task.name}"
+        force(step, live, task, f"Failed to handle task completion [error={error}, {where}]:", ERROR)
 
 
 def forget_result(step: Step, live: Live, task: Task) -> None:

@@ -14,7 +14,8 @@
     events:                  # what operators do, at seconds from the start
       - {at: 3, pause: true}
       - {at: 4, complete: {of: call, task: inner, result: 1}}   # in the sub-workflow that task `call` began;
-                                                                # deeper: `of: call/further`
+                                                                # deeper: `of: call/further`; of an
+                                                                # item's: `of: call[0]`
     expect:                  # what must be seen in the end, when nothing moves by itself any more;
       ...                    # or a list of such, each but the last with `at: SECONDS`, to look in between
 
@@ -131,10 +132,21 @@ def command(runner: Runner, event: Mapping[str, Any]) -> dict[str, Any]:
     execution = ROOT
     for task in value.pop("of", "").split("/") if isinstance(value, dict) else ():
         if task:
-            below = [each for each in report(runner, execution)["tasks"] if each["name"] == task]
-            execution = below[-1]["execution"]["execution_id"]
+            execution = below(runner, execution, task)
     fields = answers.fields(name, value)
     return {"command": name.upper(), "root": ROOT, "execution": execution, **fields}
+
+
+def below(runner: Runner, execution: str, task: str) -> str:
+    """The id of the newest sub-workflow that a task (``name``, or of an item ``name[index]``) began."""
+    name, _, index = task.rstrip("]").partition("[")
+    steps = [output.value for output in runner.outputs if output.topic == STEPS]
+    mine = {step["task"] for step in steps if step["execution"] == execution and step["name"] == name}
+    return next(
+        str(step["execution"])
+        for step in reversed(steps)
+        if (above := step.get("parent", {})).get("task") in mine and index in ("", str(above["index"]))
+    )
 
 
 def seen_of(runner: Runner, root: str, begin: int) -> dict[str, Any]:

@@ -129,7 +129,8 @@ def _relationships(notes: Notes, body: dict[str, Any], entities: Mapping[str, An
         ]
         label = link.get("relationship_type")
         if not isinstance(label, str) or not label:
-            notes.add("100", "a relationship needs a `relationship_type`, such as on or contains", *place)
+            code = "100" if label is None or label == "" else "4"
+            notes.add(code, "a relationship needs a `relationship_type`, such as on or contains", *place)
             label = ""
         if name is None:
             continue

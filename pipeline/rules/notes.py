@@ -49,7 +49,7 @@ class Notes:
         """The mapping under the one ``key`` of an item of a list; None, and noted, where there is none."""
         message = f"each item of the list is `{key}: {form}`"
         if not isinstance(item, dict) or key not in item:
-            self.add(code, message, *steps)
+            self.add(code if isinstance(item, dict) else "4", message, *steps)
             return None
         self.only(item, (key,), f"an item of the list, which is `{key}: ...`", *steps)
         body = item[key]

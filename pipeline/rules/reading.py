@@ -95,13 +95,17 @@ def _metadata(notes: Notes, value: dict[str, Any], kind: Kind) -> tuple[str, int
         return "", likely, ""
     name = metadata.get("name")
     if not isinstance(name, str) or not name.strip():
-        notes.add("60", "`metadata.name` is missing; every template needs one", "metadata")
+        if name is None or isinstance(name, str):
+            notes.add("60", "`metadata.name` is missing; every template needs one", "metadata")
         name = ""
     version = metadata.get("version") or "1"
     if version not in ("1", "2", "3"):
         notes.add("63", f"version {version!r} is not known; write 1, 2 or 3", "metadata", "version")
         version = str(likely)
     notes.only(metadata, ("name", "version", "type", "description", "mode"), "`metadata`", "metadata")
+    for key, text in metadata.items():
+        if key not in ("version", "type", "mode") and not isinstance(text, str):
+            notes.add("4", f"`{key}` is text", "metadata", key)
     mode = metadata.get("mode") or ""
     if mode and mode not in _MODES:
         meant = close(str(mode), _MODES) or "; write shadow or active"

@@ -23,7 +23,8 @@ def read_scenario(
     timing = read_timing(notes, body, place)
     text = body.get("condition")
     if not isinstance(text, str) or not text.strip():
-        notes.add("83", "a scenario needs a `condition`, such as host AND NOT alarm [on] host", *place)
+        code = "83" if text is None or text == "" else "4"
+        notes.add(code, "a scenario needs a `condition`, such as host AND NOT alarm [on] host", *place)
         return None
     try:
         condition = parse(text)

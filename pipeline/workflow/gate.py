@@ -13,7 +13,8 @@ from msgspec.structs import replace
 from pipeline.errors import InvalidRecord
 from pipeline.ids import identify
 
-from .limits import CONCURRENT, DROPPED, LEFT, exceeded, spent
+from .entries import CONCURRENT, DROPPED, LEFT, Entries
+from .limits import exceeded
 from .records import HELD, RUNNING, Entry
 from .step import COMMANDS, Step
 
@@ -25,8 +26,8 @@ LEAVE = "LEAVE"
 def asked(step: Step, command: dict[str, Any]) -> None:
     """An ADMISSION: an execution wants to begin, was released by an operator, or has ended."""
     name, execution, ask = command["workflow"], command["execution"], command["ask"]
-    entries = step.store.entries.setdefault(name, {})
-    for entry in [each for each in entries.values() if spent(each, step.time)]:
+    entries = step.store.entries.setdefault(name, Entries())
+    for entry in entries.spent(step.time):
         keep(step, entry, None)
     known = entries.get(execution)
     if ask == LEAVE:
@@ -53,7 +54,7 @@ def asked(step: Step, command: dict[str, Any]) -> None:
         limits=limits,
         ask=str(command.get("id", "")),
     )
-    held = exceeded(limits, fresh.target, entries.values(), step.time) if ask == ENTER else None
+    held = exceeded(limits, fresh.target, entries, step.time) if ask == ENTER else None
     if held is not None:
         fresh = replace(fresh, state=HELD, limit=held[0])
     keep(step, known or fresh, fresh)
@@ -63,10 +64,9 @@ def asked(step: Step, command: dict[str, Any]) -> None:
 
 def advance(step: Step, name: str) -> None:
     """Lets in those that only waited for a place, the longest waiting first."""
-    entries = step.store.entries.get(name, {})
-    waiting = [each for each in entries.values() if each.state == HELD and each.limit == CONCURRENT]
-    for entry in sorted(waiting, key=lambda each: (each.at, each.execution)):
-        held = exceeded(entry.limits, entry.target, entries.values(), step.time)
+    entries = step.store.entries[name]
+    while (entry := entries.first()) is not None:
+        held = exceeded(entry.limits, entry.target, entries, step.time)
         if held is None:
             freed = replace(entry, state=RUNNING, limit="", at=step.time)
             keep(step, entry, freed)
@@ -97,16 +97,15 @@ def answer(step: Step, entry: Entry, info: str = "") -> None:
 
 def keep(step: Step, before: Entry, after: Entry | None) -> None:
     """Puts an entry in the place of the one before; None: in its place there is nothing."""
-    entries = step.store.entries.setdefault(before.workflow, {})
+    entries = step.store.entries[before.workflow]
     known = entries.get(before.execution)
 
-    def back() -> None:
-        entries.pop(before.execution, None)
-        if known is not None:
-            entries[before.execution] = known
+    def enter(entry: Entry | None) -> None:
+        if entry is None:
+            entries.take(before.execution)
+        else:
+            entries.put(entry)
 
-    step.undoing.append(back)
+    step.undoing.append(lambda: enter(known))
     step.keys.append(before.key)
-    entries.pop(before.execution, None)
-    if after is not None:
-        entries[before.execution] = after
+    enter(after)

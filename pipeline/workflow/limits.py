@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from pipeline.times import SECOND
 
 from .check import Checker, Steps
-from .records import RUNNING, Entry
+from .entries import CONCURRENT, COOL_DOWN, HOUR, PER_HOUR, Entries
 
-CONCURRENT = "concurrent"
-PER_HOUR = "per-hour"
-COOL_DOWN = "cool-down"
 KEYS = frozenset({CONCURRENT, PER_HOUR, COOL_DOWN, "key"})
-HOUR = 3600 * SECOND
-LEFT = "LEFT"
-DROPPED = "DROPPED"
 
 
 def read(checker: Checker, value: Any, steps: Steps) -> dict[str, Any] | None:
@@ -42,32 +36,18 @@ def read(checker: Checker, value: Any, steps: Steps) -> dict[str, Any] | None:
     return found
 
 
-def exceeded(
-    limits: Mapping[str, Any], target: str, entries: Iterable[Entry], now: int
-) -> tuple[str, str] | None:
+def exceeded(limits: Mapping[str, Any], target: str, entries: Entries, now: int) -> tuple[str, str] | None:
     """The limit that another start at ``now`` would exceed, and how it stands; None when there is none."""
-    running = lately = 0
-    last = 0
-    for entry in entries:
-        if entry.state not in (RUNNING, LEFT):
-            continue
-        running += entry.state == RUNNING
-        lately += entry.at > now - HOUR
-        if entry.target == target:
-            last = max(last, entry.at)
     most = limits.get(CONCURRENT)
-    if most is not None and running >= most:
-        return CONCURRENT, f"{running} of at most {most} run"
+    if most is not None and entries.running >= most:
+        return CONCURRENT, f"{entries.running} of at most {most} run"
     most = limits.get(PER_HOUR)
-    if most is not None and lately >= most:
+    if most is not None and (lately := entries.since(now - HOUR)) >= most:
         return PER_HOUR, f"{lately} of at most {most} starts within an hour"
     pause = limits.get(COOL_DOWN)
-    if pause is not None and last and last > now - round(pause * SECOND):
+    if pause is None:
+        return None
+    last = entries.last(target)
+    if last and last > now - round(pause * SECOND):
         return COOL_DOWN, f"{target!r} was seen to {(now - last) // SECOND} s ago, and rests {pause:g} s"
     return None
-
-
-def spent(entry: Entry, now: int) -> bool:
-    """Whether an entry can hold nothing back any more."""
-    kept = max(HOUR, round(float(entry.limits.get(COOL_DOWN) or 0) * SECOND))
-    return entry.state in (LEFT, DROPPED) and entry.at <= now - kept

@@ -138,9 +138,11 @@ class WorkflowShard:
         return store.timers[0][0] if store.timers else None
 
     def timers(self, now: int) -> list[Output]:
-        """TIMER commands for the timers due at ``now``, each asked for once."""
+        """TIMER commands for the timers due at ``now``, each asked for once.
+
+        They bear the time they fall due, not the clock's: asked for again, they are the same records.
+        """
         found: list[Output] = []
-        time = rfc3339(now)
         store = self.store
         while store.timers and store.timers[0][0] <= now:
             entry = heapq.heappop(store.timers)
@@ -148,8 +150,9 @@ class WorkflowShard:
                 continue
             due, timer, execution, task = entry
             if not execution:
-                found.append(trigger(due, timer, task, time))
+                found.append(trigger(due, timer, task))
                 continue
+            time = rfc3339(due)
             root = store.lives[execution].record.root
             value = {
                 "id": timer,
@@ -159,7 +162,7 @@ class WorkflowShard:
                 "execution": execution,
                 "task": task,
                 "timer": timer,
-                "due": rfc3339(due),
+                "due": time,
             }
             found.append(Output(COMMANDS, root, timer, time, value))
         return found
@@ -192,10 +195,11 @@ class WorkflowShard:
         }
 
 
-def trigger(due: int, timer: str, which: str, time: str) -> Output:
+def trigger(due: int, timer: str, which: str) -> Output:
     """The command that a scheduled time of a trigger has come; its key leads back to this partition."""
     document, _, name = which.partition(BETWEEN)
     key = f"{TRIGGER_KEY}{document}"
+    time = rfc3339(due)
     value = {
         "id": timer,
         "time": time,
@@ -204,7 +208,7 @@ def trigger(due: int, timer: str, which: str, time: str) -> Output:
         "document": document,
         "trigger": name,
         "timer": timer,
-        "due": rfc3339(due),
+        "due": time,
     }
     return Output(COMMANDS, key, timer, time, value)
 

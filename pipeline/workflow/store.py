@@ -13,6 +13,7 @@ from pipeline.ids import identify
 from . import apart
 from .apart import Shelf
 from .definition import content_of
+from .entries import Entries
 from .model import ActionDefinition, Content, WorkflowDefinition
 from .records import (
     BETWEEN,
@@ -98,7 +99,7 @@ class Store:
         self.timers: list[tuple[int, str, str, str]] = []
         self.forgetting: list[tuple[int, str]] = []
         # By workflow and execution: those that are counted here against limits.
-        self.entries: dict[str, dict[str, Entry]] = {}
+        self.entries: dict[str, Entries] = {}
         self.triggers: dict[str, Triggers] = {}
         self.environments: dict[str, Environment] = {}
         # The executions that hold something large.
@@ -145,7 +146,8 @@ class Store:
             return chunks[int(number)] if int(number) < len(chunks) else None
         if kind == "limit":
             workflow, _, execution = rest.partition(BETWEEN)
-            return self.entries.get(workflow, {}).get(execution)
+            entries = self.entries.get(workflow)
+            return entries.get(execution) if entries is not None else None
         holders: dict[str, dict[str, Any]] = {
             "trigger": self.triggers,
             "environment": self.environments,
@@ -187,7 +189,7 @@ class Store:
         elif isinstance(record, Revision):
             self.revisions[record.hash] = record
         elif isinstance(record, Entry):
-            self.entries.setdefault(record.workflow, {})[record.execution] = record
+            self.entries.setdefault(record.workflow, Entries()).put(record)
         elif isinstance(record, Triggers):
             self.triggers[record.name] = record
         elif isinstance(record, Environment):

@@ -272,7 +272,7 @@ def everything(shard: WorkflowShard) -> dict[str, bytes]:
     store = shard.store
     keys = [f"ended/{each}" for each in store.ended]
     keys += [record.key for record in (*store.documents.values(), *store.revisions.values())]
-    keys += [entry.key for entries in store.entries.values() for entry in entries.values()]
+    keys += [entry.key for entries in store.entries.values() for entry in entries.kept.values()]
     for live in store.lives.values():
         keys += [f"value/{live.record.id}/{digest}" for digest in live.shelf.values]
         keys.append(live.record.key)

@@ -176,7 +176,7 @@ def test_an_execution_that_is_run_again_counts_again():
     stage.start("b", 20)
     stage.run()
     assert stage.states("b") == ["RUNNING", "SUCCESS"]
-    assert not [each for each in stage.runner.shard.store.entries["wf"].values() if each.state == "RUNNING"]
+    assert not stage.runner.shard.store.entries["wf"].running
 
 
 @pytest.mark.parametrize(

@@ -93,7 +93,11 @@ def _tables(status: dict[str, Any]) -> list[Any]:
         "records: " + ", ".join(f"{count} {name.replace('_', '-')}" for name, count in records.items()),
     ]
     matches = status["matches"]
-    rules = [[name, "loaded", matches.get(name, 0), ""] for name in status["rules"]["loaded"]]
+    shadow = status["shadow"]
+    rules = [
+        [name, "shadow" if name in shadow else "loaded", matches.get(name, 0), ""]
+        for name in status["rules"]["loaded"]
+    ]
     rules += [[rule["name"], "ERROR", "", rule["reason"]] for rule in status["rules"]["error"]]
     shown.append(tables.table(["RULE", "STATE", "MATCHES", "REASON"], rules) if rules else "no rules")
     if status["executions"]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -17,6 +18,8 @@ from ..kafka import definitions as topic
 from .status import Sight, Stages, settled
 
 LONGEST_WAIT = 3600.0
+#: Within this time every worker that is well has told how it is.
+SPOKEN = 2.0
 RULES: Stages = (
     ("ingest", (topic.TOPIC,)),
     ("correlate", ("graph.input",)),
@@ -37,6 +40,17 @@ _UNTOLD: Mapping[str, Any] = {
 async def live(
     bootstrap: str, sight: Sight, kind: str | None = None, name: str | None = None
 ) -> list[dict[str, Any]]:
+    """``known``, asked again for a moment while workers have not yet said how it went with what was just
+    changed. Raises ``BrokerUnavailable``."""
+    end = time.monotonic() + SPOKEN
+    while True:
+        found = await known(bootstrap, sight, kind, name)
+        if time.monotonic() > end or not any(one["state"] == "PENDING" for one in found):
+            return found
+        await asyncio.sleep(0.2)
+
+
+async def known(bootstrap: str, sight: Sight, kind: str | None, name: str | None) -> list[dict[str, Any]]:
     """Each definition as the topic holds it, and what the roles say of it.
 
     ``state`` is ACTIVE, SHADOW, ERROR, or PENDING while not every worker has this revision;
@@ -135,8 +149,6 @@ def _told(key: str, roles: Iterable[Mapping[str, Any]]) -> Mapping[str, Any]:
         said = one.get("counters", {}).get(group, {}).get(name) if one.get("role") == role else None
         if said is None:
             continue
-        if kind == "VALUES":
-            said = {"error": said}
         told["revisions"].add(said.get("revision", ""))
         told["modes"].add(said.get("mode", ""))
         told["error"] = told["error"] or said.get("error") or said.get("reason") or ""

@@ -117,6 +117,7 @@ async def overview(sight: Sight, history: Reading) -> dict[str, Any]:
         "records": {"read": read, **counts.pop("records")},
         **counts,
         "matches": _matches(roles),
+        "shadow": _shadow(roles),
     }
 
 
@@ -156,6 +157,12 @@ def _counts(history: Reading) -> dict[str, Any]:
         },
         "executions": {row["state"]: row["executions"] for row in executions},
     }
+
+
+def _shadow(roles: list[dict[str, Any]]) -> list[str]:
+    """The rules that are in shadow mode."""
+    told = [role.get("counters", {}).get("rules", {}) for role in roles if role.get("role") == "correlate"]
+    return sorted({name for rules in told for name, rule in rules.items() if rule.get("mode") == "shadow"})
 
 
 def _matches(roles: list[dict[str, Any]]) -> dict[str, int]:

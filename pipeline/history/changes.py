@@ -18,13 +18,15 @@ def definitions(history: Reading, kind: str, name: str | None = None) -> Rows:
     given = {"kind": kind, **({} if name is None else {"name": name})}
     found = history.rows(
         f"""
-        SELECT event_time, name, op, revision, path, parameters, mode, `by`, source, '' AS reason,
-            ingest_time AS place
-        FROM faultline.definitions WHERE kind = {{kind:String}}{among}
-        UNION ALL
-        SELECT min(r.event_time), name, op, revision, '', '', '', '', '', reason, min(r.ingest_time)
-        FROM faultline.rules AS r WHERE kind = {{kind:String}} AND op = 'ERROR'{among}
-        GROUP BY name, op, revision, reason
+        SELECT * FROM (
+            SELECT event_time, name, op, revision, path, parameters, mode, `by`, source, '' AS reason,
+                ingest_time AS place
+            FROM faultline.definitions WHERE kind = {{kind:String}}{among}
+            UNION ALL
+            SELECT min(r.event_time), name, op, revision, '', '', '', '', '', reason, min(r.ingest_time)
+            FROM faultline.rules AS r WHERE kind = {{kind:String}} AND op = 'ERROR'{among}
+            GROUP BY name, op, revision, reason, record
+        )
         ORDER BY place, reason
         """,
         **given,

@@ -169,8 +169,9 @@ def past(history: Reading, key: str, *, limit: int = 200) -> Rows:
             FROM faultline.causes WHERE source = {key:String} OR target = {key:String}
             UNION ALL
             SELECT event_time, domain, concat('SHADOW ', deduces, ' ', op),
-                trim(concat(severity, state, if(source = '', '', concat(source, ' causes ', target)),
-                    ' would be by ', rule)), id, epoch, log_offset, n
+                trim(concat(multiIf(deduces = 'WORKFLOW', concat(workflow, ' ', input), key != '', key,
+                    concat(source, ' causes ', target)), ' ', severity, state, ' would be by ', rule)),
+                id, epoch, log_offset, n
             FROM faultline.shadows
             WHERE key = {key:String} OR concat(resource_type, '/', resource_id) = {key:String}
                 OR source = {key:String} OR target = {key:String} OR rule = {key:String}

@@ -188,7 +188,7 @@ def definition(place: Place, _key: bytes | None, value: bytes | None, _headers: 
     record = _decode_definition(value or b"")
     given = record.definition
     # A playbook's namespace is no parameter of its text.
-    own = revision(given.text, given.parameters if given.kind == "RULE" else None)
+    own = revision(given.text, given.parameters if given.kind == "RULE" else None) if given.text else ""
     when = place.ingest_time
     with suppress(ValueError, OverflowError):
         when = micros(normalize(record.time))

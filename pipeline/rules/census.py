@@ -52,7 +52,10 @@ def census(shard: GraphShard) -> dict[str, Any]:
             }
             for rule in shard.rules.rules.values()
         },
-        "values": {rule.name: rule.error for rule in shard.rules.values.values()},
+        "values": {
+            rule.name: {"revision": rule.revision, "reason": rule.error}
+            for rule in shard.rules.values.values()
+        },
         "unknown_values": {type_: dict(words) for type_, words in shard.unknown.items()},
         "expansions_cut": dict(shard.engine.search.cut),
     }

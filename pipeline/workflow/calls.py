@@ -17,6 +17,7 @@ from .records import CANCELLED, ERROR, PAUSED, RUNNING, SUCCESS, Task
 from .scope import Scope
 from .step import ACTIONS, LARGEST, Step
 from .store import Live
+from .values import text
 
 SEEN = 64
 LONGEST_WORDS = 4_000
@@ -210,9 +211,10 @@ def finished(
     task.result = value
     info = None
     if state != SUCCESS:
-        info = words(value if reason is None else reason)
+        why = value if reason is None else reason
+        info = (text(why) or "")[:LONGEST_WORDS] if why else None
         if state == ERROR:
-            task.errors = [*task.errors[-19:], [kind, call_id, task.calls - 1, info or "Unknown"]]
+            task.errors = [*task.errors[-19:], [kind, call_id, task.calls - 1, words(why) or "Unknown"]]
     tasks.complete(step, live, task, state, info)
 
 

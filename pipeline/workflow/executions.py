@@ -28,6 +28,7 @@ from .records import (
 )
 from .step import LARGE, Step
 from .store import UNKNOWN, Live
+from .values import text
 
 LONGEST_INFO = 65_000
 ENDED_FIRST = "the execution ended first"
@@ -243,7 +244,7 @@ def fail(step: Step, live: Live, message: Any, undoing: bool = True) -> None:
     if live.record.state == UNDOING:
         step.later(undo.go_on, live)
         return
-    info = None if message is None else str(message)[:LONGEST_INFO]
+    info = (text(message) or "")[:LONGEST_INFO] or None
     output = failed_output(step, live, message)
     if not undoing or not undo.begin(step, live, ERROR, info, output):
         finish(step, live, ERROR, info, output)

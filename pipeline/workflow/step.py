@@ -20,6 +20,7 @@ from . import apart
 from .apart import BULK
 from .records import ENDED, WAITING, Execution, Record, Task
 from .scope import Seed
+from .values import text
 
 if TYPE_CHECKING:
     from .store import Live, Store
@@ -162,9 +163,9 @@ class Step:
         }
         self.outputs.append(Output(STEPS, root, number, self.text, value))
 
-    def execution_state(self, live: Live, state: str, info: str | None, **more: Any) -> None:
+    def execution_state(self, live: Live, state: str, message: Any, **more: Any) -> None:
         """Changes the state of an execution and tells of it."""
-        record = live.record
+        record, info = live.record, text(message)
         self.touch(record)
         was, record.state, record.state_info = record.state, state, info
         fields: dict[str, Any] = {"state_info": info, "from": was, "workflow": record.workflow, **more}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Iterable, Mapping
 from datetime import date, datetime, timedelta
@@ -45,6 +46,13 @@ def listed(values: Iterable[Any]) -> list[Any]:
             raise ExpressionError(f"a list of more than {LONGEST} items")
         result.append(plain(item))
     return result
+
+
+def text(value: Any) -> str | None:
+    """``value`` as it is said to people: a text as it is, data as JSON; None when there is nothing."""
+    if value is None or isinstance(value, str):
+        return value
+    return json.dumps(value, ensure_ascii=False) if isinstance(value, dict | list) else str(value)
 
 
 def word(key: Any) -> str:

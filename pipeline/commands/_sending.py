@@ -12,7 +12,7 @@ from typing import Any
 
 from .. import settings as configuration
 from ..author import operator
-from ..console.client import Client
+from ..console.client import PATIENCE, Client
 from ..errors import InvalidCall
 from ..ids import identify
 from ..local import instance as instances
@@ -39,20 +39,23 @@ def command(args: argparse.Namespace, record: Mapping[str, Any], *causes: object
     _send(args, COMMANDS, str(record["root"]), value, "/api/commands")
 
 
-def operate(args: argparse.Namespace, record: Mapping[str, Any]) -> None:
+def operate(args: argparse.Namespace, record: Mapping[str, Any], wait: float) -> dict[str, Any] | None:
     """Sends a command to an execution that is there, under whatever root it runs.
 
     The API knows the root; without one, or when the root is said, the command goes to Kafka as it
-    is. Raises as ``command`` does, also when the API knows no such execution.
+    is. Returns what became of it within ``wait`` seconds, as the API tells; None where nobody could be
+    asked. Raises as ``command`` does, also when the API knows no such execution.
     """
     settings = configuration.load(args)
     reachable = settings.api is not None or instances.read(settings.data) is not None
     if record["root"] or not reachable:
         command(args, {**record, "root": record["root"] or record["execution"]})
-        return
-    asked = {name: value for name, value in record.items() if name != "root"}
+        return None
+    asked = {name: value for name, value in record.items() if name != "root"} | {"wait": wait}
     asked["id"] = identify("operator", record["execution"], record["command"], now(), os.getpid())
-    _post(instances.find(settings), "/api/commands", {**asked, "by": {"operator": operator()}})
+    body = {**asked, "by": {"operator": operator()}}
+    told = _post(instances.find(settings), "/api/commands", body, wait + 60)
+    return told if isinstance(told, dict) else None
 
 
 def control(args: argparse.Namespace, key: str, value: str) -> None:
@@ -100,5 +103,5 @@ def _produce(bootstrap: str, topic: str, key: str, value: dict[str, Any]) -> Non
     send(bootstrap, [Record(topic, key, json.dumps(value).encode(), [])])
 
 
-def _post(instance: instances.Instance, path: str, value: dict[str, Any]) -> None:
-    Client(instance.api, instance.token).post(path, value)
+def _post(instance: instances.Instance, path: str, value: dict[str, Any], patience: float = PATIENCE) -> Any:
+    return Client(instance.api, instance.token).post(path, value, patience)

@@ -1,15 +1,17 @@
 """Operates an execution: the command is put in the order of what happens to it, and takes effect there.
 
-Whether it could be obeyed is seen in ``faultline executions ID``."""
+It waits for the answer: where the command cannot be obeyed it prints why, and the exit status is 1."""
 
 from __future__ import annotations
 
 import argparse
+import sys
 from typing import Any
 
 from . import _sending
 
 SUMMARY = "operate an execution"
+WAIT = 10.0
 STATES = ["SUCCESS", "ERROR", "CANCELLED", "PAUSED", "RUNNING"]
 
 
@@ -18,6 +20,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("id", metavar="ID", help="the execution")
     parser.add_argument("--root", metavar="ID", help="the execution that it belongs to, if it is not its own")
     parser.add_argument("--message", default="", metavar="TEXT", help="why; it is kept")
+    told = f"how long to wait until it is carried out or refused, 0 not at all (default {WAIT:g})"
+    parser.add_argument("--wait", type=float, default=WAIT, metavar="SECONDS", help=told)
     if command == "stop":
         parser.add_argument("--state", choices=["SUCCESS", "ERROR"], default="ERROR", help="how it ends")
     elif command in ("resume", "rerun"):
@@ -43,7 +47,18 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    _sending.operate(args, _record(args))
+    told = _sending.operate(args, _record(args), args.wait)
+    if told is None or not args.wait:
+        return 0
+    if told.get("refused"):
+        print(f"{args.command} refused: {told['refused']}", file=sys.stderr)
+        return 1
+    if not told.get("settled"):
+        print(
+            f"sent, but not yet carried out after {args.wait:g} s: {told.get('detail')};"
+            f" see faultline executions {args.id}",
+            file=sys.stderr,
+        )
     return 0
 
 

@@ -10,10 +10,13 @@ from typing import Any
 
 from ..errors import BrokerUnavailable, CheckpointFailed, InvalidCall, NotFound
 from ..events import Output
+from ..history.reading import Reading
 from ..ids import identify
 from ..kafka.outbox import KafkaOutbox
 from ..kafka.partition import Batch
 from ..times import rfc3339
+from ..workflow.refusals import answer_id
+from .status import Sight, Stages, settled
 
 COMMANDS = "workflow.commands"
 CONTROLS = "controls"
@@ -23,6 +26,7 @@ ALLOWED = (
 PATIENCE = 10.0
 #: An execution that was started a moment ago reaches history a moment later.
 APPEARS = 5.0
+CARRIED_OUT: Stages = (("workflow", (COMMANDS,)), ("history", ("workflow.steps",)))
 Root = Callable[[str], Awaitable[str]]
 
 
@@ -37,7 +41,7 @@ async def command(outbox: KafkaOutbox, root: Root, asked: dict[str, Any]) -> dic
     execution = asked.get("execution")
     if execution is not None and (not isinstance(execution, str) or not execution):
         raise InvalidCall("execution must be an execution's id")
-    record = {name: value for name, value in asked.items() if name not in ("time", "root")}
+    record = {name: value for name, value in asked.items() if name not in ("time", "root", "wait")}
     if kind == "START":
         if not isinstance(asked.get("workflow"), str):
             raise InvalidCall("START needs workflow, the name of one")
@@ -57,6 +61,19 @@ async def command(outbox: KafkaOutbox, root: Root, asked: dict[str, Any]) -> dic
     record["time"] = rfc3339(time.time_ns() // 1000)
     await _send(outbox, Output(COMMANDS, record["root"], str(record["id"]), record["time"], record))
     return record
+
+
+async def answer(sight: Sight, history: Reading, record: dict[str, Any], wait: float) -> dict[str, Any]:
+    """What became of a command within ``wait`` seconds: ``refused`` is the reason for which nothing comes
+    of it, null when it is carried out; ``settled`` is false when that could not be seen in time."""
+    told = await settled(sight, wait, CARRIED_OUT)
+    found = await asyncio.to_thread(
+        history.rows,
+        "SELECT state_info FROM faultline.steps WHERE id = {id:String} LIMIT 1",
+        id=answer_id(str(record["id"])),
+    )
+    refused = str(found[0]["state_info"]) if found else None
+    return {**record, "settled": told["settled"] or bool(found), "detail": told["detail"], "refused": refused}
 
 
 async def effects(outbox: KafkaOutbox, asked: dict[str, Any]) -> dict[str, Any]:

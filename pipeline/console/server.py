@@ -99,7 +99,11 @@ def application(api: Api) -> web.Application:
         return await _thread(queries.root, history, identity)
 
     async def send_command(asked: dict[str, Any]) -> Any:
-        return await commands.command(api.outbox, root, asked)
+        wait = asked.get("wait")
+        record = await commands.command(api.outbox, root, asked)
+        if wait is None:
+            return record
+        return await commands.answer(api.sight, history, record, _seconds(str(wait)) or 0.0)
 
     async def complete(request: web.Request) -> web.Response:
         action = request.match_info["id"]

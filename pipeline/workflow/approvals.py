@@ -14,7 +14,7 @@ from msgspec.structs import replace
 from pipeline.errors import ExpressionError
 from pipeline.ids import identify
 
-from . import around, calls, control
+from . import around, calls, control, refusals
 from .records import ERROR, RUNNING, SUCCESS, Approval, Task
 from .step import Step
 from .store import Live
@@ -73,7 +73,9 @@ def deciding(step: Step, command: dict[str, Any]) -> None:
     if not fitting:
         roles = sorted({one for each in found for one in left(each[3])})
         said = f"waits for: {', '.join(roles)}" if roles else "nothing here waits for an approval"
-        tell(step, live, None, "", "REFUSED", command, role, said)
+        told = {"role": role, "comment": command.get("comment") or ""}
+        names = {"kind": "APPROVAL", "name": live.record.workflow, "from": RUNNING}
+        refusals.refuse(step, command, said, result=told, **names)
         return
     where, task, call, approval = fitting[0]
     role = role or left(approval)[0]

@@ -14,7 +14,7 @@ from pipeline.events import Output
 from pipeline.ids import revision as hash_of
 from pipeline.times import rfc3339
 
-from . import approvals, around, calls, control, executions, firing, gate, held, publishing
+from . import approvals, around, calls, control, executions, firing, gate, held, publishing, refusals
 from .apart import BULK
 from .forgetting import purge
 from .records import BETWEEN, ENDED, SUCCESS
@@ -80,10 +80,15 @@ class WorkflowShard:
         )
         try:
             purge(step)
+            operated = command["command"] in refusals.OPERATED
+            asked = self.store.lives.get(command["execution"]) if operated else None
+            again = refusals.repeated(asked, command)
             if len(value) > BULK and (live := self.store.lives.get(command.get("execution", ""))):
                 step.bulk(live)
             handler(step, command)
             step.run()
+            if operated and not again and not step.outputs:
+                refusals.refuse(step, command)
         except BaseException:
             step.undo()
             raise

@@ -41,6 +41,10 @@ class ExpressionError(FaultlineError):
     """Raised when an expression of a workflow or a rule cannot be evaluated."""
 
 
+class UnknownFilter(ExpressionError):
+    """Raised when an expression is well formed, and names a filter or test that does not exist."""
+
+
 class ActionFailed(FaultlineError):
     """Raised by an action when what it tried did not work; the message is the task's error.
 
@@ -82,6 +86,10 @@ class NotRunning(FaultlineError):
 
 class AlreadyRunning(FaultlineError):
     """Raised when a pipeline is started on a data directory that has a live one."""
+
+
+class NameTaken(FaultlineError):
+    """Raised when a worker is started under the name of one of the same role that lives."""
 
 
 class HistoryUnavailable(FaultlineError):

@@ -58,6 +58,9 @@ def run(args: argparse.Namespace) -> int:
         from ..local import supervisor
 
         return supervisor.run_workers(settings, roles)
+    from ..kafka.presence import refuse_second
+
+    refuse_second(settings.kafka, roles[0], settings.instance)
     run_role(roles[0], settings)
     return 0
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
 import threading
 import time
 from collections.abc import Callable
@@ -19,6 +18,7 @@ from ..actions import registry, secrets
 from ..actions.declaration import Context
 from ..actions.vault import Vault
 from ..errors import BrokerUnavailable
+from ..kafka.presence import here
 from ..settings import Settings
 from ..times import rfc3339
 from . import intake, writer
@@ -165,7 +165,7 @@ async def _beat(desk: Desk, instance: str) -> None:
         status = {
             "role": "executor",
             "instance": instance,
-            "pid": os.getpid(),
+            **here(),
             "time": rfc3339(time.time_ns() // 1000),
             "positions": {intake.ACTIONS: positions},
             "partitions": partitions,

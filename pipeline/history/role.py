@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
 import threading
 import time
 from dataclasses import asdict
@@ -22,6 +21,7 @@ from ..errors import InvalidSetting
 from ..kafka.client import common as client_common
 from ..kafka.outbox import KafkaOutbox, producer
 from ..kafka.partition import Batch
+from ..kafka.presence import here
 from ..kafka.reader import consumer
 from ..kafka.registry import HttpRegistry
 from ..settings import Settings
@@ -110,7 +110,7 @@ async def _announce(outbox: KafkaOutbox, instance: str, sink: Sink) -> None:
         beat: dict[str, Any] = {
             "role": "history",
             "instance": instance,
-            "pid": os.getpid(),
+            **here(),
             "time": rfc3339(time.time_ns() // 1000),
             "positions": sink.positions(),
             "partitions": [],

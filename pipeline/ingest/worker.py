@@ -19,6 +19,7 @@ from ..codec import Codec
 from ..errors import InvalidRecord, RegistryUnavailable
 from ..kafka import client
 from ..kafka.deadletter import DEAD_LETTERS, DeadLetter
+from ..kafka.presence import here
 from ..times import rfc3339
 from .clock import Clock
 from .cluster import Cluster
@@ -198,7 +199,7 @@ class Worker:
         return {
             "role": "ingest",
             "instance": self._instance,
-            "pid": os.getpid(),
+            **here(),
             "time": rfc3339(time.time_ns() // 1000),
             "positions": positions,
             "partitions": sorted(f"{topic}:{partition}" for topic, partition in self._in.reads),

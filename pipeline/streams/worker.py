@@ -17,6 +17,7 @@ from typing import Any, NoReturn
 from ..errors import CheckpointFailed
 from ..kafka.outbox import LINGER, Encode, KafkaOutbox, producer
 from ..kafka.partition import Batch
+from ..kafka.presence import here
 from ..kafka.reader import collection_off
 from ..kafka.shard import Factory
 from ..kafka.table import KafkaChangelog
@@ -160,7 +161,7 @@ async def _announce(
     beat = {
         "role": role.name,
         "instance": instance,
-        "pid": os.getpid(),
+        **here(),
         "time": rfc3339(time.time_ns() // 1000),
         "positions": {role.source: host.positions()},
         "partitions": sorted(host.owned),

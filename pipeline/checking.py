@@ -83,6 +83,10 @@ def check_files(
         if checked.kind == "triggers" and document is not None
     ]
     _check_starts(rules, [checked for checked, _ in files if checked.kind == "playbook"], triggers, live)
+    if any(checked.kind == "playbook" for checked, _ in files):
+        from . import calls
+
+        calls.check_files(files, live)
     checked_files = [checked for checked, _ in files]
     _check_names(checked_files)
     for checked in checked_files:
@@ -120,7 +124,9 @@ def kind_of(value: Any) -> str:
         return "triggers"
     if isinstance(value.get("variables"), dict) and not {"tasks", "workflows", "actions"} & value.keys():
         return "environment"
-    if str(value.get("version")) in ("2.0", "2") and "metadata" not in value:
+    # Also where the version is left out or another one, which is then what is wrong.
+    told = any(isinstance(each, dict) and each.keys() & {"tasks", "base"} for each in value.values())
+    if "metadata" not in value and (told or str(value.get("version")) in ("2.0", "2")):
         return "playbook"
     if "values" in value:
         return "values"

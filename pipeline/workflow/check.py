@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from difflib import get_close_matches
 from typing import Any, Literal
 
 from pipeline.document import Document, Finding, Step
+from pipeline.errors import UnknownFilter
 
 from . import inline
-from .expressions import has_expression, is_expression, problem
+from .expressions import has_expression, is_expression, over_lines, problem
 from .model import Parameter
 from .values import plain
 
@@ -48,14 +50,20 @@ class Checker:
             return ""
         return value
 
-    def number(self, value: Any, steps: Steps, what: str) -> Any:
-        """A number that is not negative, or an expression that will give one."""
+    def number(self, value: Any, steps: Steps, what: str, whole: bool = True) -> Any:
+        """A number that is not negative, or an expression that will give one; seconds may have fractions."""
         if value is None or is_expression(value):
             self.expression(value, steps)
             return value
         if isinstance(value, bool) or not isinstance(value, int | float) or value < 0:
             self.wrong(f"{what} must be a number, 0 or more, or an expression", steps)
             return None
+        if isinstance(value, float) and not value.is_integer():
+            if whole:
+                self.wrong(f"{what} must be a whole number, 0 or more, or an expression", steps)
+                return None
+            message = f"{what}: {value} s is kept to the tenth here; Mistral takes whole seconds only"
+            self.note("workflow-fraction", message, steps, "warning")
         return value
 
     def flag(self, value: Any, steps: Steps, what: str) -> Any:
@@ -69,21 +77,21 @@ class Checker:
         return value
 
     def condition(self, value: Any, steps: Steps, what: str) -> Any:
-        """An expression, or true or false written out."""
+        """An expression."""
         if value is None or is_expression(value):
             self.expression(value, steps)
             return value
-        if isinstance(value, bool):
-            return "<% true %>" if value else "<% false %>"
         self.wrong(f"{what} must be an expression such as <% $.x = 1 %>", steps)
         return None
 
-    def expression(self, value: Any, steps: Steps) -> None:
-        """Checks the grammar of every expression within ``value``."""
+    def expression(self, value: Any, steps: Steps, deep: bool = False) -> None:
+        """Checks the grammar of every expression within ``value``.
+
+        ``deep``: where Mistral does not look before it evaluates, so that a document with a fault
+        there is one of its language.
+        """
         if isinstance(value, str):
-            wrong = problem(value)
-            if wrong:
-                self.note("workflow-expression", wrong, steps)
+            self.grammar(value, steps, deep)
         elif isinstance(value, dict):
             for key, item in value.items():
                 if has_expression(key):
@@ -93,10 +101,28 @@ class Checker:
                         (*steps, key),
                         "warning",
                     )
-                self.expression(item, (*steps, key))
+                self.expression(item, (*steps, key), deep or isinstance(item, dict | list))
         elif isinstance(value, list):
             for index, item in enumerate(value):
-                self.expression(item, (*steps, index))
+                self.expression(item, (*steps, index), deep or isinstance(item, dict | list))
+
+    def grammar(self, text: str, steps: Steps, deep: bool) -> None:
+        """Checks the expressions of one text."""
+        wrong = problem(text)
+        if wrong and (deep or isinstance(wrong, UnknownFilter)):
+            message = f"{wrong}; whoever evaluates this will end in ERROR"
+            self.note("workflow-expression-late", message, steps, "warning")
+        elif wrong:
+            self.note("workflow-expression", str(wrong), steps)
+        if over_lines(text):
+            message = "an expression over several lines is evaluated here; Mistral leaves it as text"
+            self.note("workflow-expression-lines", message, steps, "warning")
+
+    def filled(self, body: dict[Any, Any], known: frozenset[str], steps: Steps) -> None:
+        """Refuses keys of the language that stand there without a value."""
+        for key, item in body.items():
+            if item is None and key in known:
+                self.wrong(f"{key} has no value; give it one, or leave the line out", (*steps, key))
 
     def names(self, value: Any, steps: Steps, what: str) -> tuple[str, ...]:
         """One text or a list of different texts."""
@@ -115,7 +141,7 @@ class Checker:
     def parameters(self, value: Any, steps: Steps) -> tuple[Parameter, ...]:
         """The ``input`` of a workflow or an action: names, and names with defaults."""
         if not isinstance(value, list) or not value:
-            self.wrong("input must be a list that is not empty", steps)
+            self.wrong("input must be a list that is not empty: - NAME, or - NAME: DEFAULT", steps)
             return ()
         result: list[Parameter] = []
         for index, item in enumerate(value):
@@ -129,35 +155,45 @@ class Checker:
                     self.note("workflow-default-expression", message, (*steps, index), "warning")
             else:
                 self.wrong("an input is a name, or a mapping of one name to its default", (*steps, index))
-        if len({parameter.name for parameter in result}) != len(result):
-            self.wrong("an input stands twice", steps)
+        named = [parameter.name for parameter in result]
+        for index, name in enumerate(named):
+            if name in named[:index]:
+                # Mistral refuses the same item again, and lets a name have another default.
+                level: Literal["error", "warning"] = "error" if value[index] in value[:index] else "warning"
+                message = f"Invalid DSL: the input {name!r} stands twice; the last one counts"
+                self.note("workflow-form", message, (*steps, index), level)
         return tuple(result)
 
     def labels(self, body: dict[str, Any], steps: Steps) -> None:
         """``description`` and ``tags``, which say something and do nothing."""
-        described = body.get("description")
-        if described is not None and (not isinstance(described, str) or not described):
-            self.wrong("description must be a text that is not empty", (*steps, "description"))
-        if body.get("tags") is not None and not isinstance(body["tags"], list):
+        if "description" in body:
+            self.text(body["description"], (*steps, "description"), "description")
+        if "tags" in body and not isinstance(body["tags"], list):
             self.wrong("tags must be a list of different texts", (*steps, "tags"))
-        elif body.get("tags") is not None:
+        elif "tags" in body:
             self.names(body["tags"], (*steps, "tags"), "tags")
 
     def unknown(self, value: dict[Any, Any], known: frozenset[str], steps: Steps, what: str) -> None:
         """Refuses the keys that are not of the language."""
         for key in value:
             if key not in known:
-                self.wrong(f"{what} has no key {key!r}", (*steps, key))
+                close = get_close_matches(str(key), known, 1)
+                hint = f"did you mean {close[0]!r}?" if close else f"it may have {', '.join(sorted(known))}"
+                self.wrong(f"{what} has no key {key!r}; {hint}", (*steps, key))
 
-    def command(self, value: str, steps: Steps, what: str) -> tuple[str, dict[str, Any]]:
-        """A command with inline parameters."""
+    def command(
+        self, value: str, steps: Steps, what: str, strict: bool = False
+    ) -> tuple[str, dict[str, Any]]:
+        """A command with inline parameters; ``strict``: nothing else may stand on the line."""
         name, parameters, left = inline.split(value)
-        if left:
+        if left and strict:
+            self.wrong(f"{what}: {left!r} is not read; write NAME, or NAME msg='words'", steps)
+        elif left:
             self.note(
                 "workflow-inline", f"{what}: {left!r} is not read; write NAME=VALUE pairs", steps, "warning"
             )
         self.expression(parameters, steps)
-        self.expression(name, steps)
+        self.expression(name, steps, deep=True)
         return name, parameters
 
 

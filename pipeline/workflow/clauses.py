@@ -13,6 +13,7 @@ SCOPES = frozenset({"branch", "global", "atomic"})
 def clause(checker: Checker, value: Any, steps: Steps) -> Clause:
     """An ``on-*``: a target, a guarded target, a list of them, or ``publish`` with ``next``."""
     if isinstance(value, dict) and value and set(value) <= {"publish", "next"}:
+        checker.filled(value, frozenset(value), steps)
         published = publish(checker, value.get("publish"), (*steps, "publish"))
         after = value.get("next")
         found = () if after is None else transitions(checker, after, (*steps, "next"))
@@ -29,17 +30,21 @@ def transitions(checker: Checker, value: Any, steps: Steps) -> tuple[Transition,
         checker.note("workflow-on-mapping", message, steps, "warning")
         return tuple(guarded(checker, value, steps))
     if not isinstance(value, list) or not value:
-        checker.wrong("a transition is a task, an engine command, or a list of them", steps)
+        checker.wrong("a transition is a task, an engine command, or a list of them that is not empty", steps)
         return ()
     found: list[Transition] = []
     for index, item in enumerate(value):
         here = (*steps, index)
-        if isinstance(item, str) and item:
+        if item in value[:index]:
+            checker.wrong(f"the transition {item!r} stands twice; write it once", here)
+        elif isinstance(item, str) and item:
             found.append(target(checker, item, None, here))
         elif isinstance(item, dict) and len(item) == 1:
             found += guarded(checker, item, here)
         else:
-            checker.wrong("a transition in a list is a name, or one name with its guard", here)
+            checker.wrong(
+                "a transition in a list is a name, or one name with its guard: NAME: <% ... %>", here
+            )
     return tuple(found)
 
 
@@ -53,7 +58,7 @@ def guarded(checker: Checker, value: dict[Any, Any], steps: Steps) -> list[Trans
 
 def target(checker: Checker, text: str, guard: str | None, steps: Steps) -> Transition:
     """One target with its inline parameters."""
-    name, parameters = checker.command(text, steps, "transition")
+    name, parameters = checker.command(text, steps, "transition", strict=True)
     return Transition(name, guard, parameters)
 
 
@@ -63,7 +68,9 @@ def publish(checker: Checker, value: Any, steps: Steps) -> Publish:
         return EMPTY_CLAUSE.publish
     scopes = checker.mapping(value, steps, "publish")
     checker.unknown(scopes, SCOPES, steps, "publish")
+    checker.filled(scopes, SCOPES, steps)
     if "atomic" in scopes:
+        variables(checker, scopes["atomic"], (*steps, "atomic"))
         message = "the scope atomic is accepted and does nothing, as in Mistral"
         checker.note("workflow-atomic", message, (*steps, "atomic"), "warning")
     return Publish(

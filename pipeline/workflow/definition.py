@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from difflib import get_close_matches
 from functools import lru_cache
 from typing import Any
 
 from pipeline.document import Document, Finding, read
 from pipeline.errors import InvalidDocument
 
-from . import compensation, limits
+from . import compensation, doubts, limits
 from .check import Checker, Steps
 from .model import COMMANDS, ActionDefinition, Content, Parameter, TaskDefinition, WorkflowDefinition
 from .tasks_language import defaults, task, with_defaults
@@ -22,7 +23,7 @@ WORKFLOW_KEYS = frozenset(
 ACTION_KEYS = frozenset({"name", "version", "description", "tags", "base", "base-input", "input", "output"})
 BOOK_KEYS = frozenset({"name", "version", "description", "tags", "workflows", "actions"})
 LABELS = frozenset({"version", "name", "description", "tags"})
-UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
+UUID = re.compile(r"[0-9a-f]{32}")
 LISTING = re.compile(r"\b(tasks|executions)\(")
 NAME = re.compile(r"(?!version$)[\w-]+")
 
@@ -59,15 +60,13 @@ def parse(document: Document) -> tuple[Content, list[Finding]]:
     if not isinstance(top, dict):
         checker.wrong("a document of workflows is a mapping with version: '2.0'", ())
         return Content(), checker.findings
-    if "version" not in top:
-        checker.wrong("version: '2.0' is missing", ())
-    elif str(top["version"]) not in ("2.0", "2"):
-        checker.wrong(f"version {top['version']!r} is not known; write version: '2.0'", ("version",))
-    if "workflows" in top or ("actions" in top and not _looks_like_entry(top["actions"])):
+    book = _is_book(top)
+    _version(checker, top, book)
+    if book:
         return _book(checker, top), checker.findings
-    entries = {key: value for key, value in top.items() if key not in LABELS}
+    entries = {key: value for key, value in top.items() if key not in LABELS or isinstance(value, dict)}
     if not entries:
-        checker.wrong("there is no workflow in this document", ())
+        checker.wrong("there is no workflow in this document; write NAME: {tasks: ...}", ())
     workflows, actions = [], []
     for name, value in entries.items():
         if isinstance(value, dict) and "base" in value and "tasks" not in value:
@@ -77,18 +76,43 @@ def parse(document: Document) -> tuple[Content, list[Finding]]:
     return _together(workflows, actions, None), checker.findings
 
 
+def _is_book(top: dict[str, Any]) -> bool:
+    """Whether a document is a workbook: it says so, or has a name and nothing else."""
+    if "workflows" in top or ("actions" in top and not _looks_like_entry(top["actions"])):
+        return True
+    return "name" in top and not isinstance(top["name"], dict) and top.keys() <= LABELS
+
+
 def _looks_like_entry(value: Any) -> bool:
     return isinstance(value, dict) and ("tasks" in value or "base" in value)
 
 
+def _version(checker: Checker, top: dict[str, Any], book: bool) -> None:
+    given = top.get("version")
+    if "version" not in top:
+        checker.wrong("version: '2.0' is missing", ())
+    elif isinstance(given, bool) or not isinstance(given, str | int | float) or given == "":
+        checker.wrong(f"version {given!r} is none; write version: '2.0'", ("version",))
+    elif given not in ("2.0", 2.0) and book:
+        checker.wrong(f"version {given!r} is not known; write version: '2.0'", ("version",))
+    elif str(given) not in ("2.0", "2"):
+        message = f"version {given!r} is read as 2.0, as in Mistral; write version: '2.0'"
+        checker.note("workflow-version", message, ("version",), "warning")
+
+
 def _book(checker: Checker, top: dict[str, Any]) -> Content:
     checker.unknown(top, BOOK_KEYS, (), "a workbook")
+    checker.labels(top, ())
     book = checker.text(top.get("name"), ("name",), "the name of a workbook")
     parts: dict[str, list[Any]] = {"workflows": [], "actions": []}
+    if not parts.keys() & top.keys():
+        checker.note("workflow-empty", "this workbook has no workflows and no actions", (), "warning")
     for kind, reader in (("workflows", _workflow), ("actions", _action)):
         if kind not in top:
             continue
         for name, value in checker.mapping(top[kind], (kind,), kind).items():
+            if name == "version" and value in ("2.0", 2.0):
+                continue
             if not NAME.fullmatch(str(name)):
                 checker.wrong(f"{name!r} is not a name: letters, digits, _ and - only", (kind, name))
             parts[kind].append(reader(checker, str(name), value, (kind, name), book))
@@ -114,15 +138,17 @@ def _action(checker: Checker, name: str, value: Any, steps: Steps, book: str | N
         base, parameters = checker.command(
             checker.text(body.get("base"), (*steps, "base"), "base"), (*steps, "base"), "base"
         )
-    given = body.get("base-input", {})
+    given = (
+        checker.mapping(body["base-input"], (*steps, "base-input"), "base-input")
+        if "base-input" in body
+        else {}
+    )
     checker.expression(given, (*steps, "base-input"))
-    checker.expression(body.get("output"), (*steps, "output"))
-    if isinstance(given, dict):
-        given = {**given, **parameters}
+    checker.expression(body.get("output"), (*steps, "output"), deep=not isinstance(body.get("output"), str))
     return ActionDefinition(
         name=f"{book}.{name}" if book else name,
         base=base,
-        base_input=given,
+        base_input={**given, **parameters},
         input=_input(checker, body, steps),
         output=body.get("output"),
         book=book,
@@ -136,28 +162,33 @@ def _workflow(checker: Checker, name: str, value: Any, steps: Steps, book: str |
         if key not in WORKFLOW_KEYS:
             message = f"a workflow has no key {key!r}; it is ignored"
             checker.note("workflow-key", message, (*steps, key), "warning")
-    if UUID.fullmatch(name):
-        checker.wrong("a workflow must not be named like a UUID", steps)
+    if UUID.fullmatch(name.lower().replace("urn:", "").replace("uuid:", "").strip("{}").replace("-", "")):
+        checker.note("workflow-name", "Workflow name cannot be in the format of UUID.", steps)
+    if re.search(r"\s", name):
+        message = f"Name '{name}' must not contain spaces; write {re.sub(r'\s+', '_', name)}"
+        checker.note("workflow-name", message, steps)
     kind = body.get("type", "direct")
     if kind not in ("direct", "reverse"):
         checker.wrong("type is direct or reverse", (*steps, "type"))
     for key in ("output", "output-on-error", "vars"):
         if key in body:
-            checker.expression(checker.mapping(body[key], (*steps, key), key), (*steps, key))
+            given = checker.mapping(body[key], (*steps, key), key)
+            checker.expression(given, (*steps, key), deep=key == "output-on-error")
     reverse = kind == "reverse"
-    given = (
+    defaulted = (
         defaults(checker, body["task-defaults"], (*steps, "task-defaults"))
         if "task-defaults" in body
         else None
     )
     written = checker.mapping(body.get("tasks"), (*steps, "tasks"), "tasks")
     tasks = {
-        str(key): with_defaults(task(checker, str(key), item, (*steps, "tasks", key), reverse), given)
+        str(key): with_defaults(task(checker, str(key), item, (*steps, "tasks", key), reverse), defaulted)
         for key, item in written.items()
     }
     undoing = compensation.read(checker, tasks, (*steps, "tasks"))
     inbound = _inbound(tasks, reverse)
     _links(checker, tasks, inbound, steps, reverse, frozenset(undoing.values()))
+    doubts.note(checker, tasks, inbound, (*steps, "tasks"))
     joins = any(each.join is not None for each in tasks.values())
     targets: dict[str, tuple[str, ...]] = {
         source: tuple(target for target, sources in inbound.items() if source in sources) for source in tasks
@@ -202,33 +233,28 @@ def _inbound(tasks: dict[str, TaskDefinition], reverse: bool) -> dict[str, tuple
     for name, each in tasks.items():
         for clause in each.clauses:
             for transition in clause.transitions:
-                if transition.target in found and transition.target not in COMMANDS:
+                if transition.target in found:
                     found[transition.target][name] = None
     return {name: tuple(sources) for name, sources in found.items()}
 
 
-def _doubtful(checker: Checker, task: TaskDefinition, here: Steps) -> None:
-    """Warns where a task means something else here, or in Mistral, than its author may think."""
-    if task.policies.retry is not None and task.policies.timeout is not None:
-        message = "timeout goes for all attempts together, and a task that timed out is not retried"
-        checker.note("workflow-timeout-retry", message, (*here, "timeout"), "warning")
-    if isinstance(task.join, int):
-        message = "fires once, and again only when all its branches have come or died; in Mistral at each one"
-        checker.note("workflow-join-once", message, (*here, "join"), "warning")
-    local = {**task.on_success.publish.branch, **task.publish, **task.publish_on_error}
-    twice = sorted(local.keys() & task.on_complete.publish.branch.keys())
-    twice += sorted(task.publish.keys() & task.on_success.publish.branch.keys())
-    if twice:
-        message = (
-            f"{', '.join(twice)} is published twice; on-complete wins over publish, publish over on-success"
-        )
-        checker.note("workflow-publish-twice", message, here, "warning")
-    everywhere = [clause for clause in task.clauses if clause.publish.everywhere]
-    if everywhere and (task.publish or task.publish_on_error):
-        message = (
-            "Mistral loses one of the scopes when publish stands beside a global one; here both are kept"
-        )
-        checker.note("workflow-scopes", message, here, "warning")
+def _missing(checker: Checker, name: str, tasks: dict[str, TaskDefinition], here: Steps) -> None:
+    close = get_close_matches(name, tasks, 1)
+    hint = f"did you mean {close[0]!r}?" if close else f"there are {', '.join(tasks)}"
+    checker.note("workflow-link", f"Task '{name}' not found. In this workflow: {hint}", here)
+
+
+def requires_itself(tasks: dict[str, TaskDefinition], name: str) -> bool:
+    """Whether what a task requires leads back to it."""
+    left, met = list(tasks[name].requires), set()
+    while left:
+        required = left.pop()
+        if required == name:
+            return True
+        if required in tasks and required not in met:
+            met.add(required)
+            left += tasks[required].requires
+    return False
 
 
 def _links(
@@ -244,16 +270,15 @@ def _links(
         here = (*steps, "tasks", name)
         for required in each.requires:
             if required not in tasks:
-                checker.note("workflow-link", f"Task '{required}' not found.", (*here, "requires"))
+                _missing(checker, required, tasks, (*here, "requires"))
+        if requires_itself(tasks, name):
+            message = f"Task '{name}' requires itself: neither it nor what it requires can ever begin."
+            checker.note("workflow-link", message, (*here, "requires"))
         keys = ("on-success", "on-error", "on-skip", "on-complete")
         for key, clause in zip(keys, each.clauses, strict=True):
             for transition in clause.transitions:
                 if transition.target not in tasks and transition.target not in COMMANDS:
-                    checker.note("workflow-link", f"Task '{transition.target}' not found.", (*here, key))
-        if name in COMMANDS:
-            message = f"a transition to {name!r} is the engine's command; this task runs only as a start task"
-            checker.note("workflow-command-name", message, here, "warning")
-        _doubtful(checker, each, here)
+                    _missing(checker, transition.target, tasks, (*here, key))
         if each.join is None:
             continue
         arriving = len(inbound[name])
@@ -263,6 +288,12 @@ def _links(
             where = f"[task={name}, join={each.join}, inbound={arriving}]"
             message = f"Not enough inbound tasks for task with 'join' {where}"
             checker.note("workflow-join", message, here)
-    if tasks and not reverse and all(sources for name, sources in inbound.items() if name not in apart):
-        message = "Failed to find start tasks in direct workflow."
+    if reverse:
+        return
+    doubts.unreached(checker, tasks, inbound, (*steps, "tasks"), apart)
+    if tasks and all(sources for name, sources in inbound.items() if name not in apart):
+        message = (
+            "Failed to find start tasks in direct workflow. "
+            "Every task is the target of another; one must be the target of none."
+        )
         checker.note("workflow-start", message, (*steps, "tasks"))

@@ -48,14 +48,19 @@ def is_expression(value: Any) -> bool:
     return False
 
 
-def problem(value: Any) -> str | None:
+def over_lines(text: str) -> bool:
+    """Whether an expression in ``text`` goes over several lines."""
+    return any("\n" in found for pattern in (YAQL, JINJA) for found in pattern.findall(text))
+
+
+def problem(value: Any) -> ExpressionError | None:
     """What is wrong with the grammar of the expressions within a text, or None."""
     if not has_expression(value):
         return None
     try:
         compiled(value)
     except ExpressionError as error:
-        return str(error)
+        return error
     return None
 
 

@@ -6,10 +6,10 @@ from collections.abc import Callable
 from functools import cache, partial
 from typing import Any
 
-from jinja2 import StrictUndefined, TemplateError
+from jinja2 import StrictUndefined, TemplateAssertionError, TemplateError
 from jinja2.runtime import Undefined
 
-from pipeline.errors import ExpressionError
+from pipeline.errors import ExpressionError, UnknownFilter
 
 from .functions import FUNCTIONS
 from .jinja_bounds import BUDGET, DRAW, FILTERS_HERE, STEPS, Environment, short
@@ -22,7 +22,7 @@ def compiled(text: str) -> Callable[[Scope], Any]:
         tree = environment().parse(f"{{% set result = {text.strip()} %}}")
         template = environment().from_string(tree)
     except (TemplateError, RecursionError) as error:
-        raise ExpressionError(f"Jinja does not understand {text!r}: {error}") from error
+        raise _refused(text, error) from error
 
     def evaluate(scope: Scope) -> Any:
         context = template.new_context(variables(scope))
@@ -42,7 +42,7 @@ def rendered(text: str) -> Callable[[Scope], Any]:
     try:
         template = environment().from_string(text)
     except (TemplateError, RecursionError) as error:
-        raise ExpressionError(f"Jinja does not understand {text!r}: {error}") from error
+        raise _refused(text, error) from error
 
     def evaluate(scope: Scope) -> str:
         parts: list[str] = []
@@ -54,6 +54,11 @@ def rendered(text: str) -> Callable[[Scope], Any]:
         return "".join(parts)
 
     return evaluate
+
+
+def _refused(text: str, error: Exception) -> ExpressionError:
+    kind = UnknownFilter if isinstance(error, TemplateAssertionError) else ExpressionError
+    return kind(f"Jinja does not understand {text.strip()!r}: {error}")
 
 
 @cache

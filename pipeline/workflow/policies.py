@@ -18,20 +18,22 @@ def policies(checker: Checker, value: dict[str, Any], steps: Steps) -> Policies:
     if not KEYS & value.keys():
         return NO_POLICIES
 
-    def number(key: str) -> Any:
-        return checker.number(value.get(key), (*steps, key), key)
+    checker.filled(value, KEYS, steps)
+
+    def seconds(key: str) -> Any:
+        return checker.number(value.get(key), (*steps, key), key, whole=False)
 
     def flag(key: str) -> Any:
         return checker.flag(value.get(key), (*steps, key), key)
 
     return Policies(
         retry(checker, value.get("retry"), (*steps, "retry")),
-        number("wait-before"),
-        number("wait-after"),
-        number("timeout"),
+        seconds("wait-before"),
+        seconds("wait-after"),
+        seconds("timeout"),
         flag("pause-before"),
         flag("fail-on"),
-        number("concurrency"),
+        checker.number(value.get("concurrency"), (*steps, "concurrency"), "concurrency"),
     )
 
 
@@ -45,12 +47,13 @@ def retry(checker: Checker, value: Any, steps: Steps) -> Retry | None:
             checker.wrong(f"retry: {left!r} is not read; write count=N delay=SECONDS", steps)
     found = checker.mapping(value, steps, "retry")
     checker.unknown(found, RETRY_KEYS, steps, "retry")
+    checker.filled(found, RETRY_KEYS, steps)
     for key in ("count", "delay"):
         if found and key not in found:
-            checker.wrong(f"retry needs {key}", steps)
+            checker.wrong(f"retry needs {key}, as in {{count: 3, delay: 10}}", steps)
     return Retry(
         checker.number(found.get("count"), (*steps, "count"), "count"),
-        checker.number(found.get("delay"), (*steps, "delay"), "delay"),
+        checker.number(found.get("delay"), (*steps, "delay"), "delay", whole=False),
         checker.condition(found.get("break-on"), (*steps, "break-on"), "break-on"),
         checker.condition(found.get("continue-on"), (*steps, "continue-on"), "continue-on"),
     )

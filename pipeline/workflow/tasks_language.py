@@ -9,19 +9,20 @@ from typing import Any
 
 from .check import Checker, Steps
 from .clauses import clause, variables
-from .expressions import has_expression, is_expression
+from .expressions import has_expression
 from .model import EMPTY_CLAUSE, TaskDefinition
 from .policies import KEYS as POLICY_KEYS
 from .policies import over, policies
 
-CLAUSES = ("on-success", "on-error", "on-complete", "on-skip")
-COMMON = POLICY_KEYS | {
-    "name", "version", "description", "tags", "action", "workflow", "input", "with-items",
+CLAUSES = frozenset({"on-success", "on-error", "on-complete", "on-skip"})
+LABELS = frozenset({"description", "tags"})
+COMMON = POLICY_KEYS | LABELS | {
+    "name", "version", "type", "action", "workflow", "input", "with-items",
     "publish", "publish-on-error", "publish-on-skip", "keep-result", "safe-rerun", "target", "compensate",
 }  # fmt: skip
-DIRECT = COMMON | {"join", *CLAUSES}
+DIRECT = COMMON | CLAUSES | {"join"}
 REVERSE = COMMON | {"requires"}
-DEFAULTS = POLICY_KEYS | {"on-success", "on-error", "on-complete", "on-skip", "safe-rerun", "requires"}
+DEFAULTS = POLICY_KEYS | CLAUSES | {"safe-rerun", "requires"}
 ITEMS = re.compile(r"\s*([\w-]+)\s+in\s+(.+)", re.DOTALL)
 
 
@@ -29,9 +30,13 @@ def task(checker: Checker, name: str, value: Any, steps: Steps, reverse: bool) -
     """A task; findings go to ``checker``."""
     body = checker.mapping(value, steps, f"task {name!r}")
     checker.labels(body, steps)
-    checker.unknown(body, REVERSE if reverse else DIRECT, steps, f"task {name!r}")
-    if len(name) > 255:
-        checker.wrong("the name of a task has at most 255 characters", steps)
+    known = REVERSE if reverse else DIRECT
+    checker.unknown(body, known, steps, f"task {name!r}")
+    checker.filled(body, known - POLICY_KEYS - CLAUSES - LABELS - {"type"}, steps)
+    longest = 208 if body.get("join") else 255
+    if len(name) > longest:
+        kind = "join task" if longest == 208 else "task"
+        checker.wrong(f"the name of a {kind} has at most {longest} characters", steps)
     action, workflow, given = called(checker, body, steps)
     return TaskDefinition(
         name=name,
@@ -55,7 +60,9 @@ def task(checker: Checker, name: str, value: Any, steps: Steps, reverse: bool) -
             checker.flag(body.get("keep-result"), (*steps, "keep-result"), "keep-result"), True
         ),
         safe_rerun=default(checker.flag(body.get("safe-rerun"), (*steps, "safe-rerun"), "safe-rerun"), None),
-        target=body.get("target"),
+        target=checker.text(body["target"], (*steps, "target"), "target")
+        if body.get("target") is not None
+        else None,
         spec={"name": name, **body},
     )
 
@@ -64,6 +71,7 @@ def defaults(checker: Checker, value: Any, steps: Steps) -> TaskDefinition:
     """``task-defaults`` in the form of a task."""
     body = checker.mapping(value, steps, "task-defaults")
     checker.unknown(body, DEFAULTS, steps, "task-defaults")
+    checker.filled(body, DEFAULTS - POLICY_KEYS - CLAUSES, steps)
     return TaskDefinition(
         name="",
         action=None,
@@ -100,7 +108,7 @@ def with_defaults(own: TaskDefinition, given: TaskDefinition | None) -> TaskDefi
         on_error=chosen(own.on_error, given.on_error),
         on_complete=chosen(own.on_complete, given.on_complete),
         on_skip=chosen(own.on_skip, given.on_skip),
-        requires=own.requires or tuple(name for name in given.requires if name != own.name),
+        requires=tuple(dict.fromkeys(name for name in own.requires + given.requires if name != own.name)),
         policies=over(own.policies, given.policies),
         safe_rerun=bool(safe) if not isinstance(safe, str) else safe,
     )
@@ -112,7 +120,10 @@ def called(
     """The action or workflow, and its input with inline parameters over it."""
     given: Any = body.get("input", {})
     if "input" in body:
-        if not (isinstance(given, dict) and given) and not is_expression(given):
+        if isinstance(given, str) and given and not has_expression(given):
+            message = "input is a text, so this task will end in ERROR; write NAME: VALUE below it"
+            checker.note("workflow-input-text", message, (*steps, "input"), "warning")
+        elif not (isinstance(given, dict | str) and given):
             checker.wrong("input must be a mapping that is not empty, or an expression", (*steps, "input"))
             given = {}
         checker.expression(given, (*steps, "input"))

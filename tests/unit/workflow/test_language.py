@@ -130,7 +130,6 @@ def test_warned(body, code):
     [
         ("[]", "mapping"),
         ("wf: {tasks: {a: {action: std.noop}}}", "version"),
-        ("version: '3.0'\nwf: {tasks: {a: {action: std.noop}}}", "3.0"),
         ("version: '2.0'", "no workflow"),
         ("version: '2.0'\nwf: {}", "mapping"),
         ("version: '2.0'\nwf: {tasks: {}}", "tasks"),

@@ -165,7 +165,7 @@ def _workflow(checker: Checker, name: str, value: Any, steps: Steps, book: str |
     if UUID.fullmatch(name.lower().replace("urn:", "").replace("uuid:", "").strip("{}").replace("-", "")):
         checker.note("workflow-name", "Workflow name cannot be in the format of UUID.", steps)
     if re.search(r"\s", name):
-        message = f"Name '{name}' must not contain spaces; write {re.sub(r'\s+', '_', name)}"
+        message = f"Name '{name}' must not contain spaces; write {'_'.join(name.split())}"
         checker.note("workflow-name", message, steps)
     kind = body.get("type", "direct")
     if kind not in ("direct", "reverse"):

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from .document import Document, Finding, close, read_file
 from .errors import FaultlineError, InvalidDocument
 from .events import Definition
 from .rehearsal.cases import is_test
-
-if TYPE_CHECKING:
-    from .rules.template import Template
 
 SUFFIXES = (".yaml", ".yml", ".avsc")
 
@@ -88,7 +86,7 @@ def check_files(
 
         calls.check_files(files, live)
     checked_files = [checked for checked, _ in files]
-    _check_names(checked_files)
+    _check_names(files)
     for checked in checked_files:
         checked.findings.sort(key=lambda finding: (finding.line, finding.column))
     return checked_files
@@ -165,12 +163,15 @@ def _check_rules(
     files: list[tuple[Checked, Document]], parameters: dict[str, str], live: list[Definition]
 ) -> None:
     from .rules.reading import name_of, parse
+    from .rules.together import faults, includable
 
-    included = _includable(live)
+    included = includable(live)
     # Those that others include come first, whatever the order of the files.
     for checked, document in sorted(files, key=lambda entry: entry[0].kind != "definition"):
-        try:
+        # What hinders telling the name is told with all the rest.
+        with suppress(InvalidDocument):
             checked.name = name_of(document.text, checked.path, parameters)
+        try:
             template, warnings = parse(document.text, checked.path, parameters, included)
         except InvalidDocument as error:
             checked.findings += _found(error)
@@ -186,44 +187,10 @@ def _check_rules(
             else {}
         )
         checked.definition = Definition("RULE", template.name, document.text, checked.path, own)
-    _check_together(files, live)
-
-
-def _includable(live: Iterable[Definition]) -> dict[str, Template]:
-    """The definition templates among what is live, by name."""
-    from .rules.reading import parse
-
-    found: dict[str, Template] = {}
-    for definition in live:
-        if definition.kind == "RULE" and "definitions" in definition.text:
-            try:
-                template, _ = parse(definition.text, definition.path, definition.parameters, {})
-            except InvalidDocument:
-                continue
-            if template.kind == "definition":
-                found[template.name] = template
-    return found
-
-
-def _check_together(files: list[tuple[Checked, Document]], live: Iterable[Definition]) -> None:
-    """What only shows when all rules are live at once."""
-    from .graph.undo import Undo
-    from .rules.engine import Engine
-    from .rules.ruleset import RuleSet
-
-    undo = Undo()
-    rules = RuleSet(Engine())
-    for definition in live:
-        rules.put(undo, definition)
-    for checked, _ in files:
-        if checked.definition is not None:
-            rules.put(undo, checked.definition)
-    rules.compile(undo)
+    known = faults([*live, *(checked.definition for checked, _ in files if checked.definition is not None)])
     for checked, document in files:
-        rule = rules.rules.get(checked.name)
-        if checked.definition is not None and rule is not None and rule.error:
-            code, message = _together(rule.error)
-            checked.findings.append(document.finding(code, message, "metadata", "name"))
+        if checked.definition is not None and checked.name in known:
+            checked.findings.append(document.finding(*known[checked.name], "metadata", "name"))
             checked.definition = None
 
 
@@ -245,16 +212,6 @@ def _check_starts(
     for checked, document in rules:
         if known and checked.content is not None:
             checked.findings += starts.check(checked.content, document, known)
-
-
-def _together(error: str) -> tuple[str, str]:
-    """The code of what is wrong with a rule among others, and what to do about it."""
-    if error.startswith("it has an entity"):
-        return "equivalence-twice", f"{error}; put them into one equivalence, since they must not overlap"
-    if error.startswith("it feeds itself"):
-        advice = "what it raises or sets must not be what it asks to be absent, or counts"
-        return "negative-cycle", f"{error}; {advice}"
-    return "rule", error
 
 
 def _check_playbook(checked: Checked, document: Document) -> None:
@@ -371,16 +328,17 @@ def _check_unknown(checked: Checked, document: Document) -> None:
             checked.findings.append(document.finding("kind", f"cannot tell what this file is: {message}"))
 
 
-def _check_names(files: list[Checked]) -> None:
+def _check_names(files: list[tuple[Checked, Document | None]]) -> None:
     seen: dict[tuple[str, str], Checked] = {}
-    for checked in files:
-        if checked.definition is None:
+    for checked, document in files:
+        if checked.definition is None or document is None:
             continue
         key = (checked.definition.kind, checked.definition.name)
         first = seen.setdefault(key, checked)
         if first is not checked:
             message = f"the name {checked.name!r} is also that of {first.path}; the one put live last counts"
-            checked.findings.append(Finding(checked.path, 1, 1, "name-taken", message, "warning"))
+            place = ("metadata", "name") if checked.kind in _RULES else ("name",)
+            checked.findings.append(document.finding("name-taken", message, *place, level="warning"))
 
 
 def _found(error: InvalidDocument) -> list[Finding]:

@@ -39,7 +39,7 @@ def read_includes(
         notes.only(item, ("name",), "an include", "includes", index)
         other = included.get(name)
         if other is None:
-            message = f"no definition template is named {name!r}; give its file too"
+            message = f"there is no accepted definition template named {name!r}; give its file too"
             notes.add("142", message, "includes", index, "name")
         elif name in found:
             notes.add("2", f"{name} is included twice", "includes", index)

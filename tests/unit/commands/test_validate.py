@@ -137,3 +137,72 @@ def test_neither_validate_nor_simulate_loads_what_is_heavy(tmp_path: Path) -> No
         "assert not heavy & set(sys.modules), heavy & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
+
+
+@pytest.mark.parametrize(
+    ("text", "place", "code", "said"),
+    [
+        (b"", "1:1", "kind", "the file is empty"),
+        (b"# nothing but this\n", "1:1", "kind", "the file is empty"),
+        (b"only words\n", "1:1", "kind", "it is mere text"),
+        (b"- a\n- b\n", "1:1", "kind", "it is a list"),
+        (b"just: this\n", "1:1", "kind", "cannot tell what this file is"),
+        (b"x: 1\nscenaros: []\n", "2:1", "kind", "did you mean scenarios?"),
+        (b"metadata: {name: x, version: 3}\nscenaros: []\n", "2:1", "4", "did you mean scenarios?"),
+        (b"metadata:\n\tname: x\n", "2:1", "yaml", "a line begins with a tab; indent with spaces"),
+        (b"a:\n- {of: h [has] v, n: 1}\n", "2:10", "yaml", "put quotes around a value"),
+        (b"a:\n  b: c: d\n", "2:7", "yaml", "put quotes around a value that has a colon"),
+        (b"a:\n   b: c\n  d: e\n", "3:3", "yaml", "is the indent the same"),
+        (b"\xff\xfe\x00", "1:1", "file", "is not UTF-8 text"),
+        (b"scenarios:\n- condition: h\n", "1:1", "62", "`metadata` with at least a `name`"),
+        (b"hygiene:\n  flaping: off\n", "2:3", "hygiene", "did you mean flapping?"),
+    ],
+)
+def test_what_is_no_rule_at_all_is_told_with_what_to_write(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], text: bytes, place: str, code: str, said: str
+) -> None:
+    path = tmp_path / "rule.yaml"
+    path.write_bytes(text)
+    assert main(["validate", str(path)]) == 1
+    lines = capsys.readouterr().out.splitlines()
+    assert any(line.startswith(f"{path}:{place}: {code}: ") and said in line for line in lines), lines
+
+
+def test_a_directory_with_nothing_to_check_is_a_wrong_call(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "notes.txt").write_text("x")
+    assert main(["validate", str(tmp_path)]) == 2
+    assert "nothing to check" in capsys.readouterr().err
+
+
+def test_a_name_that_is_taken_is_told_where_it_stands(check: Any) -> None:
+    text = RULE.format(name="one", condition="a [on] h")
+    status, (_, second) = check({"a.yaml": text, "b.yaml": text})
+    assert status == 0
+    (finding,) = second["findings"]
+    assert (finding["code"], finding["line"], finding["column"]) == ("name-taken", 1, 24)
+
+
+def test_findings_come_in_the_order_of_the_file(check: Any) -> None:
+    text = RULE.format(name="one", condition="a [on] nobody").replace("target: h", "traget: h")
+    _, (file,) = check({"rule.yaml": text.replace("{type: host}", "[]")})
+    places = [(finding["line"], finding["column"]) for finding in file["findings"]]
+    assert len(places) >= 4
+    assert places == sorted(places)
+
+
+def test_definitions_are_included_from_any_file_of_the_call(check: Any) -> None:
+    entity = "{template_id: h, category: RESOURCE}"
+    include = f"metadata: {{name: basics}}\ndefinitions:\n  entities:\n  - entity: {entity}\n"
+    user = (
+        "metadata: {name: user}\nincludes: [{name: basics}]\nscenarios:\n- scenario:\n    condition: h\n"
+        "    actions: [{action: {action_type: mark_down, action_target: {target: h}}}]\n"
+    )
+    status, _ = check({"a_user.yaml": user, "z_basics.yaml": include})
+    assert status == 0
+    circular = include.replace("definitions:", "includes: [{name: basics}]\ndefinitions:")
+    status, files = check({"z_basics.yaml": circular})
+    assert status == 1
+    assert [finding["code"] for finding in files[1]["findings"]] == ["143"]
+    assert "142" in [finding["code"] for finding in files[0]["findings"]]

@@ -159,21 +159,23 @@ def result(step: Step, command: dict[str, Any]) -> None:
     if index is None:
         late(step, live, task, call_id, command)
         return
-    state, value = command["state"], command.get("result")
+    state, value, wrong = command["state"], command.get("result"), False
     if step.size > LARGEST:
         state, value = ERROR, f"the result has {step.size} bytes; a record holds {LARGEST}"
     if state == SUCCESS:
         try:
             value = adhoc.output(step, live, task, value)
         except ExpressionError as error:
-            state, value = ERROR, str(error)
+            state, value, wrong = ERROR, str(error), True
     told = step.large(value) if value is command.get("result") else step.shown(value)
     more = {"result": told, "ended_at": step.text}
     if command.get("started_at"):
         more["started_at"] = command["started_at"]
     tell(step, live, task, call_id, task.action, state, RUNNING, index, more)
-    if state == ERROR and command.get("refused") is True:
-        refused(step, live, task, call_id, value)
+    if wrong:
+        refused(step, live, task, call_id, value, "handle action completion", f", action={task.action}")
+    elif state == ERROR and command.get("refused") is True:
+        refused(step, live, task, call_id, value, "run task")
     elif task.items >= 0:
         items.done(step, live, task, call_id, index, state, value, command["id"])
     else:
@@ -183,14 +185,16 @@ def result(step: Step, command: dict[str, Any]) -> None:
         finished(step, live, task, call_id, state, value, "action_ex_id", command.get("reason"))
 
 
-def refused(step: Step, live: Live, task: Task, call_id: str, value: Any) -> None:
-    """An action that does not exist, or does not take its input: the definition is at fault."""
+def refused(
+    step: Step, live: Live, task: Task, call_id: str, value: Any, what: str, which: str = ""
+) -> None:
+    """The definition is at fault: no such action, not such an input, an output that cannot be evaluated."""
     step.touch(task)
     task.running = [each for each in task.running if each != call_id]
     if task.items >= 0:
         items.settle(step, live, task, call_id, ERROR, value)
-    where = f"wf={live.record.workflow}, task={task.name}"
-    tasks.force(step, live, task, f"Failed to run task [error={value}, {where}]:")
+    where = f"wf={live.record.workflow}, task={task.name}{which}"
+    tasks.force(step, live, task, f"Failed to {what} [error={value}, {where}]:")
 
 
 def running_index(live: Live, task: Task, call_id: str) -> int | None:

@@ -96,12 +96,12 @@ def take_up(step: Step, live: Live) -> None:
     """Does what waited for the execution to be resumed."""
     record = step.execution(live)
     backlog, record.backlog = record.backlog, []
-    for task_id, target, given in backlog:
+    for task_id, target, given, *event in backlog:
         source = live.tasks.get(task_id)
         if source is not None and record.state == RUNNING:
-            transitions.dispatch(step, live, source, [(target, given)])
+            transitions.dispatch(step, live, source, [(target, given, *(event or [""]))])
         elif record.state == PAUSED:
-            record.backlog = [*record.backlog, [task_id, target, given]]
+            record.backlog = [*record.backlog, [task_id, target, given, *event]]
     for task in list(live.tasks.values()):
         if record.state != RUNNING:
             return
@@ -166,7 +166,7 @@ def rerunning(step: Step, command: dict[str, Any]) -> None:
         return
     step.touch(task)
     task.attempt += 1
-    task.retries = task.done = task.begun = task.failed = 0
+    task.retries = task.done = task.begun = task.failed = task.started = 0
     fresh(task)
     task.passed = []
     step.change_task(live, task, IDLE, None)

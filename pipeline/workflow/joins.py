@@ -16,7 +16,7 @@ from .store import Live
 WAITS = "Task is waiting."
 
 
-def arrive(step: Step, live: Live, name: str, source: Task) -> None:
+def arrive(step: Step, live: Live, name: str, source: Task, event: str) -> None:
     """A branch has reached the join ``name`` from the task ``source``."""
     waiting = live.latest.get(name)
     if waiting is None or (waiting.state in ENDED and armed(live, waiting, source)):
@@ -24,7 +24,7 @@ def arrive(step: Step, live: Live, name: str, source: Task) -> None:
         step.task_state(live, waiting, WAITING, WAITS)
         if live.definition.tasks[name].join == "all" or waiting.number == 1 or not earlier(live, waiting):
             survey(step, live, waiting)
-    note(step, waiting, source, True)
+    note(step, waiting, source, event)
     decide(step, live, waiting)
 
 
@@ -86,18 +86,14 @@ def look_again(step: Step, live: Live, waiting: Task) -> None:
     decide(step, live, waiting)
 
 
-def note(step: Step, waiting: Task, source: Task, came: bool) -> None:
-    """Enters one inbound task."""
+def note(step: Step, waiting: Task, source: Task, event: str) -> None:
+    """Enters an inbound task that has arrived by way of the clause ``event``."""
     step.touch(waiting)
-    if came:
-        waiting.triggers = [
-            *waiting.triggers,
-            [source.id, "on-error" if source.state == ERROR else "on-success"],
-        ]
-        if source.name not in waiting.arrived:
-            waiting.arrived = [*waiting.arrived, source.name]
-        if source.name in waiting.dead:
-            waiting.dead = [name for name in waiting.dead if name != source.name]
+    waiting.triggers = [*waiting.triggers, [source.id, event]]
+    if source.name not in waiting.arrived:
+        waiting.arrived = [*waiting.arrived, source.name]
+    if source.name in waiting.dead:
+        waiting.dead = [name for name in waiting.dead if name != source.name]
 
 
 def decide(step: Step, live: Live, waiting: Task) -> None:

@@ -12,7 +12,8 @@ from .records import CANCELLED, ENDED, ERROR, PAUSED, SKIPPED, SUCCESS, Task
 from .step import Step
 from .store import Live
 
-Command = tuple[str, dict[str, Any]]
+Command = tuple[str, dict[str, Any], str]
+"""A target, the parameters of an engine command, and the clause that leads there."""
 
 MOST_AT_ONCE = 10_000
 
@@ -57,9 +58,9 @@ def find(step: Step, live: Live, task: Task) -> list[Command]:
         return []
     reading = scope(step, live, task, outbound(live, task))
 
-    def fits(clause: Clause) -> list[Command]:
+    def fits(clause: Clause, event: str) -> list[Command]:
         return [
-            (transition.target, parameters(transition, reading))
+            (transition.target, parameters(transition, reading), event)
             for transition in clause.transitions
             if transition.guard is None or evaluate(transition.guard, reading)
         ]
@@ -67,16 +68,16 @@ def find(step: Step, live: Live, task: Task) -> list[Command]:
     follows: list[Command] = []
     handled = False
     if task.state == SUCCESS:
-        follows = fits(definition.on_success)
+        follows = fits(definition.on_success, "on-success")
     elif task.state == ERROR:
-        follows = fits(definition.on_error)
+        follows = fits(definition.on_error, "on-error")
         handled = bool(follows)
     elif task.state == SKIPPED:
-        follows = fits(definition.on_skip) or fits(definition.on_success)
+        follows = fits(definition.on_skip, "on-skip") or fits(definition.on_success, "on-success")
     if task.state in (SUCCESS, ERROR):
-        follows = follows + fits(definition.on_complete)
+        follows = follows + fits(definition.on_complete, "on-complete")
     step.touch(task)
-    task.next = [target for target, _ in follows if target not in COMMANDS]
+    task.next = [target for target, _, _ in follows if target not in COMMANDS]
     task.leads = bool(task.next)
     task.handled = handled
     return follows
@@ -94,19 +95,19 @@ def dispatch(step: Step, live: Live, task: Task, follows: list[Command]) -> None
     """Carries out commands in their order. One that ends the execution makes those after it void;
     standing first, it is the only one.
     """
-    for index, (target, given) in enumerate(follows):
+    for index, (target, given, event) in enumerate(follows):
         state = live.record.state
         if state in ENDED:
             return
         if state == PAUSED:
             record = step.execution(live)
-            left = [[task.id, name, values] for name, values in follows[index:]]
+            left = [[task.id, *each] for each in follows[index:]]
             record.backlog = [*record.backlog, *left]
             return
-        command(step, live, task, target, given)
+        command(step, live, task, target, given, event)
 
 
-def command(step: Step, live: Live, task: Task, target: str, given: dict[str, Any]) -> None:
+def command(step: Step, live: Live, task: Task, target: str, given: dict[str, Any], event: str) -> None:
     """One engine command, or one task."""
     message = given.get("msg")
     if target == "noop":
@@ -118,11 +119,10 @@ def command(step: Step, live: Live, task: Task, target: str, given: dict[str, An
     elif target == "pause":
         control.pause(step, live, message)
     elif live.definition.tasks[target].join is not None:
-        joins.arrive(step, live, target, task)
+        joins.arrive(step, live, target, task, event)
     elif step.created > MOST_AT_ONCE:
         executions.fail(step, live, f"more than {MOST_AT_ONCE} tasks at once: a loop in which nothing waits")
     else:
-        event = "on-error" if task.state == ERROR else "on-success"
         created = tasks.create(
             step, live, target, branch(task, live.definition.branching), [[task.id, event]]
         )

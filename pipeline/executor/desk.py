@@ -20,8 +20,9 @@ from confluent_kafka import Producer
 
 from ..actions.declaration import Context
 from ..kafka import reader, table
+from ..logs import about
 from .entry import Entry, Outcome, finish, renew, report
-from .intake import Intake, Received
+from .intake import ACTIONS, Intake, Received
 from .ledger import Ledger, Terms
 from .listener import Heard, Listener
 from .runner import perform, repeatable
@@ -290,9 +291,8 @@ class Desk:
         offset = record.offset
         owned.letters.add(offset)
         owned.ledger.skip(offset)
-        log.warning(
-            "workflow.actions[%d] offset %d cannot be read: %s", record.partition, offset, record.letter.error
-        )
+        where = about(ACTIONS, record.partition, offset)
+        log.warning("cannot be read: %s", record.letter.error, extra=where)
 
         def kept(_: int) -> None:
             owned.letters.discard(offset)

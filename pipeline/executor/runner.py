@@ -11,6 +11,7 @@ from ..actions import registry
 from ..actions.declaration import Action, Call, Context, Pending, failure
 from ..actions.vault import holds_reference
 from ..errors import ActionFailed, InvalidInput, UnknownAction
+from ..logs import execution
 from .entry import Outcome, Work
 
 log = logging.getLogger(__name__)
@@ -64,5 +65,5 @@ def repeatable(work: Work) -> bool:
 def _broken(work: Work, error: Exception) -> Outcome:
     # The message goes to the task alone: what a user's action says may not belong into a log.
     kind = type(error).__name__
-    log.warning("action %s (%s) of execution %s raised %s", work.action, work.id, work.execution, kind)
+    log.warning("action %s (%s) raised %s", work.action, work.id, kind, extra=execution(work.execution))
     return Outcome("ERROR", f"{work.action} raised {kind}: {error}")

@@ -14,6 +14,7 @@ from confluent_kafka import Message
 from ..codec import Codec
 from ..errors import BrokerUnavailable, HistoryUnavailable, InvalidRecord, RegistryUnavailable
 from ..kafka.deadletter import DeadLetter
+from ..logs import about
 from ..times import rfc3339
 from .feed import Feed
 from .rows import (
@@ -188,7 +189,7 @@ class Sink:
         row = unfit.row
         topic, number, offset = row[TOPIC], row[PARTITION], row[OFFSET]
         self.counts.unreadable += 1
-        log.error("%s[%d]@%d is not kept whole: %s: %s", topic, number, offset, unfit.table, unfit.error)
+        log.error("not kept whole: %s: %s", unfit.table, unfit.error, extra=about(topic, number, offset))
         if self.mappers[topic] is not dead_letter:
             error = f"{unfit.table}: {unfit.error}"
             at = rfc3339(row[INGEST_TIME])
@@ -200,7 +201,7 @@ class Sink:
         if self.mappers[place.topic] is definition:
             return  # ingest sets aside what nobody can put live
         self.counts.unreadable += 1
-        log.error("%s[%d]@%d is not kept: %s", place.topic, place.partition, place.offset, error)
+        log.error("not kept: %s", error, extra=about(place.topic, place.partition, place.offset))
         if self.mappers[place.topic] is dead_letter:
             return  # it would come back for ever
         letter = DeadLetter(

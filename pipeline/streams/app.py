@@ -19,6 +19,7 @@ from faust.types import TP
 
 from ..errors import CheckpointFailed
 from ..kafka.partition import Poisoned, Record
+from ..logs import about
 from .host import Host
 from .transport import Transport
 
@@ -160,6 +161,8 @@ async def _condemn(host: Host, poisoned: Poisoned, fail: Fail) -> None:
     except Exception as error:
         fail(error)
     else:
+        where = about(host.topic, poisoned.partition, poisoned.offset)
+        log.error("set aside at the next start: %s", poisoned, extra=where)
         fail(CheckpointFailed(f"{host.topic}[{poisoned.partition}] offset {poisoned.offset}: {poisoned}"))
 
 

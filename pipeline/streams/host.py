@@ -27,6 +27,7 @@ from ..kafka.partition import (
     set_aside,
 )
 from ..kafka.shard import Factory
+from ..logs import about
 
 log = logging.getLogger(__name__)
 
@@ -112,7 +113,7 @@ class Host:
             if guilty is not None:
                 message = f"set aside after it was begun {LIMIT} times without a checkpoint"
                 set_aside(partition, record, guilty.reason, message, self.outbox)
-                log.warning("%s[%d] offset %d %s", self.topic, partition.number, offset, message)
+                log.warning("%s", message, extra=about(self.topic, partition.number, offset))
                 await self._checkpoint(partition)
                 return
             begun = note_before(partition, offset)

@@ -180,6 +180,8 @@ def test_an_error_that_quotes_a_secret_is_masked_and_so_is_the_log(
         raise ValueError(HUSH)
     except ValueError:
         logging.getLogger("x").exception("with %s", HUSH)
+    raised = [line for line in caplog.records if "raised" in line.getMessage()]
+    assert {vars(line)["execution"] for line in raised} == {"e-1"}
     assert "ValueError: ***" in caplog.text
     assert "hush" not in caplog.text
     assert "pl-ai-n" not in caplog.text

@@ -14,6 +14,7 @@ from pipeline.history.rows import Place, Rows, dead_letter
 from pipeline.history.sink import Sink
 from pipeline.history.writer import Log, Unfit
 from pipeline.kafka.deadletter import DeadLetter
+from pipeline.logs import about
 
 PLACE = Log("t", "one", 0)
 
@@ -176,7 +177,7 @@ def test_a_broker_that_does_not_answer_keeps_the_batch_waiting(make: Make) -> No
     assert tables.noted[1:] == [("rows", [1]), ("settle", {PLACE: 1})]
 
 
-def test_an_unreadable_record_is_set_aside_with_its_bytes(make: Make) -> None:
+def test_an_unreadable_record_is_set_aside_with_its_bytes(make: Make, caplog: pytest.LogCaptureFixture) -> None:
     sink, tape, tables, letters = make(b"1", b"x", None, b"4")
     sink.run(tape.stop)
     assert tables.noted[1] == ("rows", [1, 4])
@@ -184,6 +185,8 @@ def test_an_unreadable_record_is_set_aside_with_its_bytes(make: Make) -> None:
     [letter] = letters
     assert (letter.value, letter.topic, letter.partition, letter.offset) == (b"x", "t", 0, 1)
     assert letter.reason == "history-unreadable"
+    [line] = caplog.records
+    assert about("t", 0, 1).items() <= vars(line).items()
     assert sink.counts.unreadable == 1
 
 
@@ -196,7 +199,7 @@ def test_a_dead_letter_is_never_set_aside_again(make: Make) -> None:
     assert sink.counts.unreadable == 1
 
 
-def test_a_row_that_no_table_takes_is_named(make: Make) -> None:
+def test_a_row_that_no_table_takes_is_named(make: Make, caplog: pytest.LogCaptureFixture) -> None:
     sink, tape, tables, letters = make(b"1")
     tables.unfit = [Unfit("steps", ("", 0, 1_000_000, "t", "one", 0, 0), "too large")]
     sink.run(tape.stop)
@@ -205,4 +208,6 @@ def test_a_row_that_no_table_takes_is_named(make: Make) -> None:
         "steps: too large",
         0,
     )
+    [line] = caplog.records
+    assert about("t", 0, 0).items() <= vars(line).items()
     assert letters[0].time == "1970-01-01T00:00:01.000000Z"

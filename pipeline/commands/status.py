@@ -108,7 +108,21 @@ def _tables(status: dict[str, Any]) -> list[Any]:
         shown.append(tables.table(["NOT DESCRIBED YET", "ALARMS WAITING"], rows))
         if len(placeholders) > SHOWN:
             shown.append(f"and {len(placeholders) - SHOWN} more (--json lists them)")
+    if unknown := _unknown(status["roles"]):
+        shown.append(tables.table(["TYPE OR SOURCE", "WORD WITHOUT A VALUE", "TIMES"], unknown[:SHOWN]))
+        if len(unknown) > SHOWN:
+            shown.append(f"and {len(unknown) - SHOWN} more (--json lists them)")
     return shown
+
+
+def _unknown(roles: list[dict[str, Any]]) -> list[list[Any]]:
+    """The states and severities that no value mapping knows, by how often they came."""
+    found: dict[tuple[str, str], int] = {}
+    for role in roles:
+        for type_, words in role.get("counters", {}).get("unknown_values", {}).items():
+            for word, times in words.items():
+                found[type_, word] = found.get((type_, word), 0) + times
+    return [[*key, times] for key, times in sorted(found.items(), key=lambda each: (-each[1], each[0]))]
 
 
 def _counts(counters: dict[str, Any]) -> str:

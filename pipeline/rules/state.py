@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..graph.step import aggregate
 from ..graph.store import Graph
-from ..graph.vertex import Vertex
+from ..graph.vertex import ON, Vertex
 from .effects import Facts
 from .shadow import standing
 
@@ -40,6 +40,7 @@ def document(shard: GraphShard, started: Iterable[dict[str, Any]] = ()) -> dict[
                     "placeholder": not live,
                     "marked_down": vertex.derived is not None and vertex.derived.down,
                     "attributes": dict(sorted((vertex.attributes or {}).items())) if live else {},
+                    **({} if live else _waiting(vertex)),
                     **mark,
                 }
             )
@@ -64,6 +65,13 @@ def document(shard: GraphShard, started: Iterable[dict[str, Any]] = ()) -> dict[
         key=lambda entry: (entry["workflow"], repr(sorted(entry["input"].items())), entry["execution_id"]),
     )
     return found
+
+
+def _waiting(placeholder: Vertex) -> dict[str, list[str]]:
+    """The alarms that no rule sees before somebody describes what they are on."""
+    ends = (placeholder.into or {}).get(ON, ())
+    keys = sorted(end.key for end in ends if end.alarm is not None)
+    return {"waiting": keys} if keys else {}
 
 
 def _sorted(vertices: Iterable[Vertex]) -> list[Vertex]:

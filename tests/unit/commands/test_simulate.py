@@ -170,3 +170,54 @@ def test_a_bad_rule_or_call_is_refused(play: Play, tmp_path: Path) -> None:
     assert f"{bad}:4:" in error
     assert play([], "--rules", str(tmp_path / "none.yaml"))[0] == 2
     assert main(["simulate", str(tmp_path / "none.jsonl")]) == 2
+
+
+def test_an_alarm_that_waits_for_its_resource_is_shown_beside_it(play: Play, tmp_path: Path) -> None:
+    state = tmp_path / "state.json"
+    play([alarm(1)], *shipped_rule(), "--state", str(state))
+    (placeholder,) = json.loads(state.read_text())["entities"]
+    assert placeholder["placeholder"] is True
+    assert placeholder["waiting"] == ["zabbix/Public network port down@nova.host/host-1"]
+    play([alarm(1), entity(2, HOST, "host-1")], *shipped_rule(), "--state", str(state))
+    (described,) = json.loads(state.read_text())["entities"]
+    assert "waiting" not in described
+
+
+def test_value_files_of_ones_own_take_the_place_of_those_shipped(play: Play, tmp_path: Path) -> None:
+    values = tmp_path / "values"
+    values.mkdir()
+    (values / "nova.host.yaml").write_text(
+        """\
+category: RESOURCE
+values:
+  - aggregated values:
+      priority: 40
+      original values:
+        - name: ERROR
+          operational_value: ERROR
+  - aggregated values:
+      priority: 5
+      original values:
+        - name: weird
+          operational_value: OK
+"""
+    )
+    (values / "zabbix.yaml").write_text(
+        """\
+category: ALARM
+values:
+  - aggregated values:
+      priority: 40
+      original values:
+        - name: HIGH
+          operational_value: SEVERE
+"""
+    )
+    state = tmp_path / "state.json"
+    lines = [entity(1, HOST, "host-0", state="Weird"), alarm(2)]
+    play(lines, *shipped_rule(), "--values", str(values), "--state", str(state))
+    found = json.loads(state.read_text())
+    assert found["entities"][0]["operational_state"] == "OK"
+    assert found["alarms"][0]["operational_severity"] == "SEVERE"
+    play(lines, *shipped_rule(), "--state", str(state))
+    assert json.loads(state.read_text())["entities"][0]["operational_state"] == "N/A"

@@ -7,6 +7,10 @@ from support.lab import Lab
 
 from pipeline.errors import InvalidDocument
 from pipeline.graph.values import Values, parse
+from pipeline.resources import shipped
+
+SEVERITIES = {"CRITICAL", "SEVERE", "WARNING", "OK", "N/A"}
+OPERATIONAL = {"ERROR", "SUBOPTIMAL", "TRANSIENT", "DELETED", "OK", "N/A"}
 
 HOST = """
 category: RESOURCE
@@ -127,3 +131,53 @@ def test_unknown_words_are_counted_by_type() -> None:
     lab.alarm("x", "host/h", "HIGH", source="zabbix")
     lab.alarm("y", "host/h", "UNKNOWN")
     assert lab.shard.counters()["unknown_values"] == {"host": {"Weird": 1}, "zabbix": {"HIGH": 2}}
+
+
+RESOURCES = [
+    "nova.host",
+    "nova.zone",
+    "nova.instance",
+    "cinder.volume",
+    "neutron.network",
+    "neutron.port",
+    "heat.stack",
+    "trove.instance",
+    "trove.cluster",
+    "kubernetes",
+    "cetus.cluster",
+    "cetus.pod",
+    "static",
+    "tmfapi639",
+    "openstack.cluster",
+]
+SOURCES = [
+    "aodh",
+    "nagios",
+    "zabbix",
+    "collectd",
+    "kapacitor",
+    "monasca",
+    "prometheus",
+    "doctor",
+    "snmp",
+    "vitrage",
+]
+
+
+@pytest.mark.parametrize("name", [*RESOURCES, *SOURCES, "default"])
+def test_each_type_that_vitrage_knows_has_a_mapping(name: str) -> None:
+    path = shipped("infra") / "values" / f"{name}.yaml"
+    found = parse(name, path.read_text(encoding="utf-8"), str(path))
+    assert found.category == ("ALARM" if name in SOURCES else "RESOURCE")
+    assert found.words
+    assert all(priority >= 0 for priority, _ in found.words.values())
+    known = SEVERITIES if name in SOURCES else OPERATIONAL
+    assert {operational for _, operational in found.words.values()} <= known
+
+
+@pytest.mark.parametrize("name", RESOURCES)
+def test_a_state_that_rules_set_is_worse_than_health_and_better_than_error(name: str) -> None:
+    path = shipped("infra") / "values" / f"{name}.yaml"
+    words = parse(name, path.read_text(encoding="utf-8")).words
+    healthy = [priority for priority, operational in words.values() if operational == "OK"]
+    assert max(healthy) < words["SUBOPTIMAL"][0] < words["ERROR"][0]

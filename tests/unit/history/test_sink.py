@@ -177,7 +177,9 @@ def test_a_broker_that_does_not_answer_keeps_the_batch_waiting(make: Make) -> No
     assert tables.noted[1:] == [("rows", [1]), ("settle", {PLACE: 1})]
 
 
-def test_an_unreadable_record_is_set_aside_with_its_bytes(make: Make, caplog: pytest.LogCaptureFixture) -> None:
+def test_an_unreadable_record_is_set_aside_with_its_bytes(
+    make: Make, caplog: pytest.LogCaptureFixture
+) -> None:
     sink, tape, tables, letters = make(b"1", b"x", None, b"4")
     sink.run(tape.stop)
     assert tables.noted[1] == ("rows", [1, 4])

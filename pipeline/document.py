@@ -207,7 +207,13 @@ class _Builder:
         return Finding(self.path, mark.line + 1, mark.column + 1, code, message, level)
 
 
-def close(word: str, known: Collection[str]) -> str:
-    """``; did you mean ...?`` where one of ``known`` is close, else nothing."""
+def close(word: str, known: Collection[str], *, listed: bool = False) -> str:
+    """``; did you mean ...?`` where one of ``known`` is close, else nothing or (``listed``) what there is."""
     found = get_close_matches(word, known, n=1, cutoff=0.7)
-    return f"; did you mean {found[0]}?" if found else ""
+    if found:
+        return f"; did you mean {found[0]}?"
+    if not listed or not known:
+        return ""
+    first = list(known)[:8]
+    more = f" and {len(known) - 8} more" if len(known) > 8 else ""
+    return "; there are " + ", ".join(map(str, first)) + more

@@ -115,7 +115,7 @@ def _care(
     for key in body:
         if key not in ("flapping", "hold_down", *more):
             known = ("flapping", "hold_down", *more)
-            meant = close(str(key), known) or "; there are " + ", ".join(known)
+            meant = close(str(key), known, listed=True)
             findings.append(document.finding("hygiene", f"{key!r} is not known{meant}", *place, key))
     flapping, hold_down = above.flapping, above.hold_down
     if "hold_down" in body:

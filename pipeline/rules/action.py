@@ -28,7 +28,7 @@ FIELDS: dict[str, tuple[str, ...]] = {
 
 def unknown(notes: Notes, word: Any, *place: Step) -> None:
     """Notes that ``word`` names no action."""
-    meant = close(str(word), KINDS) or "; there are " + ", ".join(KINDS)
+    meant = close(str(word), KINDS, listed=True)
     notes.add("120", f"{word!r} is not an action{meant}", *place)
 
 

@@ -29,7 +29,11 @@ def check_scenario(notes: Notes, template: Template, scenario: Scenario) -> None
         among = (
             template.entities if template.version == 3 else {**template.entities, **template.relationships}
         )
-        notes.add(code, f"{name!r} in the condition is no entity of this template{close(name, among)}", *at)
+        notes.add(
+            code,
+            f"{name!r} in the condition is no entity of this template{close(name, among, listed=True)}",
+            *at,
+        )
     found: list[Pattern] = []
     if check_having(notes, template, scenario.having, (*scenario.place, "having")) and not unknown:
         try:
@@ -155,7 +159,7 @@ def _check_functions(notes: Notes, template: Template, action: Action) -> list[_
             message = (
                 f"get_attr({value.entity}, {value.property}): no entity of this template is {value.entity}"
             )
-            notes.add(code, message + close(value.entity, template.entities), *place)
+            notes.add(code, message + close(value.entity, template.entities, listed=True), *place)
         else:
             needs.append(_Need("get_attr:", value.entity, place))
     return needs
@@ -202,7 +206,7 @@ def _end(notes: Notes, template: Template, action: Action, field: str, name: obj
     if name is None or name == "":
         notes.add(missing, f"{action.kind} needs a `{field}`: an entity of this template", *place)
     elif not isinstance(name, str) or name not in template.entities:
-        meant = close(str(name), template.entities)
+        meant = close(str(name), template.entities, listed=True)
         notes.add(unknown, f"{field} {name!r} is no entity of this template{meant}", *place)
     else:
         return [_Need(field, name, place)]

@@ -155,7 +155,7 @@ def _end(
     if end is None:
         notes.add(code, f"a relationship needs a `{field}`: the template_id of an entity", *place)
     elif not isinstance(end, str) or end not in entities:
-        meant = close(str(end), entities)
+        meant = close(str(end), entities, listed=True)
         notes.add("3", f"{field} {end!r} is no entity of this template{meant}", *place, field)
     else:
         return end

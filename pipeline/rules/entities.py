@@ -28,7 +28,7 @@ def read_properties(
             name = name[: -len(REGEX)] + REGEX
             _check_regex(notes, name, text, (*place, key))
         elif canonical(name) == "category" and text not in _CATEGORIES:
-            meant = close(text.upper(), _CATEGORIES) or "; it is RESOURCE or ALARM"
+            meant = close(text.upper(), _CATEGORIES, listed=True)
             notes.add(
                 "45", f"entity {entity}: there is no category {text!r}{meant}", *place, key, level=category
             )

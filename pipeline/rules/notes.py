@@ -36,14 +36,8 @@ class Notes:
         """Notes the keys of ``value``, which is ``what``, that are not ``known``."""
         for key in value:
             if key not in known:
-                listed = "" if close(str(key), known) else "; it has " + ", ".join(known)
-                self.add(
-                    "4",
-                    f"{key!r} is not part of {what}{close(str(key), known)}{listed}",
-                    *steps,
-                    key,
-                    level=level,
-                )
+                meant = close(str(key), known, listed=True)
+                self.add("4", f"{key!r} is not part of {what}{meant}", *steps, key, level=level)
 
     def within(self, item: Any, key: str, code: str, form: str, *steps: Step) -> dict[str, Any] | None:
         """The mapping under the one ``key`` of an item of a list; None, and noted, where there is none."""

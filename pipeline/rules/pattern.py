@@ -81,7 +81,10 @@ def patterns(template: Template, condition: Expression, having: tuple[Having, ..
             if not literal.positive and isinstance(_link(template, literal), str):
                 _refuse_not(literal)
     if not any(literal.positive for clause in literals for literal in clause):
-        raise PatternError("134", "a condition needs something that is there, not only NOT")
+        raise PatternError(
+            "134",
+            "a condition needs something that is there, not only NOT: such as host AND NOT alarm [on] host",
+        )
     _check_common(template, literals)
     found: list[Pattern] = []
     dead: PatternError | None = None
@@ -100,7 +103,8 @@ def patterns(template: Template, condition: Expression, having: tuple[Having, ..
         raise dead
     if not found:
         raise PatternError(
-            "contradiction", "the condition asks for a relationship and for its absence: it never holds"
+            "contradiction",
+            "the condition asks for a relationship and for its absence: it never holds; take one of them out",
         )
     return list(dict.fromkeys(found))
 
@@ -149,7 +153,11 @@ def _check_common(template: Template, literals: list[tuple[Literal, ...]]) -> No
                 there |= {link} if isinstance(link, str) else {link.source, link.target}
         common = there if common is None else common & there
     if len(literals) > 1 and not common:
-        raise PatternError("135", "the alternatives of OR need at least one entity in common")
+        raise PatternError(
+            "135",
+            "the alternatives of OR need at least one entity in common that stands without NOT in each; "
+            "write a scenario for each alternative",
+        )
 
 
 def _link(template: Template, literal: Literal) -> str | Relation:

@@ -108,7 +108,7 @@ def _metadata(notes: Notes, value: dict[str, Any], kind: Kind) -> tuple[str, int
             notes.add("4", f"`{key}` is text", "metadata", key)
     mode = metadata.get("mode") or ""
     if mode and mode not in _MODES:
-        meant = close(str(mode), _MODES) or "; write shadow or active"
+        meant = close(str(mode), _MODES, listed=True)
         notes.add("mode", f"mode {mode!r} is not known{meant}", "metadata", "mode")
         mode = ""
     _check_type(notes, value, metadata, kind, version)
@@ -125,7 +125,7 @@ def _check_type(
         if version == "2":
             notes.add("64", "version 2 usually says `type` in `metadata`", "metadata", level="warning")
     elif declared not in _KINDS:
-        meant = close(str(declared), _KINDS) or "; write standard, definition or equivalence"
+        meant = close(str(declared), _KINDS, listed=True)
         notes.add("65", f"type {declared!r} is not known{meant}", *place)
     elif declared == "definition" and kind == "standard":
         message = "a definition template has no `scenarios`; take them out, or say `type: standard`"

@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 SECOND = 1_000_000
+_MICROSECOND = timedelta(microseconds=1)
 
 
 def normalize(text: str) -> str:
@@ -30,7 +31,7 @@ def normalize(text: str) -> str:
 
 def micros(text: str) -> int:
     """Microseconds since 1970 of a normalized time."""
-    return (datetime.fromisoformat(text) - EPOCH) // timedelta(microseconds=1)
+    return (datetime.fromisoformat(text) - EPOCH) // _MICROSECOND
 
 
 def rfc3339(value: int) -> str:

@@ -286,8 +286,9 @@ def _journal(step: Step, domain: str, changes: list[dict[str, Any]]) -> list[Out
 
 
 def _identify(step: Step, kind: str, *causes: str) -> str:
-    salt = (step.salt,) if step.salt else ()
-    return identify(kind, step.partition, step.offset, *causes, *salt)
+    if step.salt:
+        causes = (*causes, step.salt)
+    return identify(kind, step.partition, step.offset, *causes)
 
 
 def _order(fact: Fact) -> tuple[Any, ...]:

@@ -62,7 +62,7 @@ class GraphShard:
         made = self._whole(record, position)
         if origin is not None:
             self.origins[place] = origin.offset
-            self.dirty.add("\x1f".join(("o", *map(str, place))))
+            self.dirty.add(f"o\x1f{origin.topic}\x1f{origin.topic_id}\x1f{origin.partition}")
         return made
 
     def _whole(self, record: Input, position: int) -> list[Output]:
@@ -84,7 +84,8 @@ class GraphShard:
                 if record.mark is not None:
                     made += self._pass(step)
                 else:
-                    made += self._apply(step, next((each for each in failures if each.rule == own), None))
+                    failed = [each for each in failures if each.rule == own]
+                    made += self._apply(step, failed[0] if failed else None)
             except RuleFailed as failure:
                 undo.rollback()
                 if any(failure.rule == known.rule for known in failures):

@@ -4,7 +4,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help setup demo test check unit nightly bench lock lock-jars clean
+.PHONY: help setup demo test check unit nightly bench bench-correlation lock lock-jars clean
 
 help:
 	@echo "make setup   the environment in .venv, with Apache Kafka and a Java runtime"
@@ -14,6 +14,7 @@ help:
 	@echo "make unit    setup, then the tests that need no broker"
 	@echo "make nightly setup, then correlation against its oracles for 100,000 random steps"
 	@echo "make bench   setup, then figures of this machine"
+	@echo "make bench-correlation  those of the rules alone, beside Vitrage, written to FIGURES.md"
 
 setup: .venv/.installed .venv/.fetched
 

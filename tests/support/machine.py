@@ -12,18 +12,21 @@ from pathlib import Path
 PACKAGES = ("faust-streaming", "confluent-kafka", "aiokafka", "chdb")
 
 
-def facts(command: str) -> list[str]:
-    """Lines of a Markdown list; ``command`` is the script that measures."""
+def facts(command: str, measured: str = "") -> list[str]:
+    """Lines of a Markdown list; ``command`` is the script that measures, ``measured`` the packages and
+    versions that figure, where that is not the whole pipeline."""
     model = next(
         (line.partition(":")[2].strip() for line in _lines("/proc/cpuinfo") if line.startswith("model name")),
         platform.machine(),
     )
     load = " ".join(_lines("/proc/loadavg")[0].split()[:3]) if _lines("/proc/loadavg") else "unknown"
-    packages = ", ".join(f"{name} {version(name)}" for name in PACKAGES)
+    packages = measured or ", ".join(
+        ["Apache Kafka 4.3.1 (local broker)", *(f"{name} {version(name)}" for name in PACKAGES)]
+    )
     return [
         f"- {time.strftime('%Y-%m-%d %H:%M', time.gmtime())} UTC, {cores()} cores of {model}, "
         f"load {load} at the end",
-        f"- Python {platform.python_version()}, Apache Kafka 4.3.1 (local broker), {packages}",
+        f"- Python {platform.python_version()}, {packages}",
         f"- `{' '.join(['python', command, *sys.argv[1:]])}`",
     ]
 

@@ -78,8 +78,15 @@ class Facts:
         ]
         if flat:
             # Only where it happened: not the tasks that merely hold a sub-workflow that failed.
-            found = [(live, task) for live, task in found if not live.definition.tasks[task.name].workflow]
+            found = [(live, task) for live, task in found if not self.passed_on(live, task)]
         return [described(live, task) for live, task in found]
+
+    def passed_on(self, live: Live, task: Task) -> bool:
+        """Whether the state of a task is only that of a sub-workflow of its own."""
+        below = self.store.children(live) if live.definition.tasks[task.name].workflow else []
+        return any(
+            child.record.parent_task == task.id and child.record.state == task.state for child in below
+        )
 
     def execution(self) -> dict[str, Any]:
         return execution(self.live)

@@ -55,6 +55,9 @@ def why_not(found: dict[str, Any]) -> list[Any]:
         verdict = "holds, as far as the present tells,"
     line.append(f" {verdict} for ", style="not bold")
     shown: list[Any] = [line + _thing(entity)]
+    if rule["shadow"]:
+        said = "the rule is in shadow mode, nothing comes of what it deduces; see faultline rules promote"
+        shown.append(Text(said, style=STYLES["WARNING"]))
     if rule["error"]:
         shown.append(Text(f"the rule is in ERROR and takes no part: {rule['error']}", style=STYLES["ERROR"]))
     for number, alternatives in _alike(found["walks"]).items():
@@ -81,7 +84,13 @@ def why_not(found: dict[str, Any]) -> list[Any]:
     if silent:
         which = f"scenario{'s' if len(silent) > 1 else ''} {', '.join(map(str, silent))}"
         verb = "say" if len(silent) > 1 else "says"
-        shown += ["", Text(f"{which} {verb} nothing of a {entity['type']}", style="dim")]
+        # What its elements are is the same in all alternatives of a scenario, seldom in several scenarios.
+        reasons = {
+            each["reason"] for walk in found["walks"] if not walk["start"] for each in walk["elements"]
+        }
+        spoken = sorted({reason.rpartition(": it ")[2] for reason in reasons})
+        more = f": it {spoken[0]}" if len(spoken) == 1 and spoken[0] else ""
+        shown += ["", Text(f"{which} {verb} nothing of a {entity['type']}{more}", style="dim")]
     return shown
 
 
@@ -185,7 +194,9 @@ def _element(tree: Tree, alternatives: list[dict[str, Any]], *, first: bool) -> 
         return
     negative = element["what"].startswith("NOT ")
     # The first is the entity itself.
-    why = "is violated" if negative else "cannot be this one" if first else "finds no partner"
+    counts = element["what"].startswith("having ")
+    found = "is not met" if counts else "finds no partner"
+    why = "is violated" if negative else "cannot be this one" if first else found
     line.append(f"  {why}", style=STYLES["ERROR"])
     branch = tree.add(line)
     if not negative:

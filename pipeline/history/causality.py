@@ -82,7 +82,9 @@ def find_alarm(history: Reading, key: str, domain: str | None) -> dict[str, Any]
         return fit[0]
     near = [] if found else similar(history, key)
     where = f" in domain {domain!r}" if domain else ""
-    hint = f"did you mean {near[0]!r}?" if near else "faultline alarms --all lists the keys"
+    hint = (
+        f"did you mean {' or '.join(map(repr, near))}?" if near else "faultline alarms --all lists the keys"
+    )
     raise NotFound(f"no alarm {key!r}{where}; {hint}")
 
 

@@ -32,7 +32,12 @@ def missing(history: Reading, rule: str, key: str, domain: str | None = None) ->
     values = compiled.values
     walks = why_not(compiled.clauses, near.vertex, lambda: values, near.ended)
     return {
-        "rule": {"name": compiled.name, "revision": compiled.revision, "error": compiled.error},
+        "rule": {
+            "name": compiled.name,
+            "revision": compiled.revision,
+            "error": compiled.error,
+            "shadow": compiled.shadow,
+        },
         "entity": _shown(near.vertex, values, domain),
         "holds": any(walk.count and not walk.waits for walk in walks),
         "waits": any(walk.count and walk.waits for walk in walks),

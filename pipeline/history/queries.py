@@ -40,11 +40,13 @@ def alarms(history: Reading, *, every: bool = False, keys: list[str] | None = No
     return [parsed(row, "attributes", "match") for row in found if wanted is None or row["key"] in wanted]
 
 
-def similar(history: Reading, text: str) -> list[str]:
-    """Keys of alarms that have ``text`` in them, a few."""
+def similar(history: Reading, text: str, table: str = "alarms") -> list[str]:
+    """Keys in ``table`` that have ``text`` in them or differ from it by a few letters, the nearest first."""
+    far = "damerauLevenshteinDistance(lower(key), lower({text:String}))"
     found = history.rows(
-        "SELECT DISTINCT key FROM faultline.alarms"
-        " WHERE positionCaseInsensitive(key, {text:String}) > 0 ORDER BY key LIMIT 3",
+        f"SELECT DISTINCT key FROM faultline.{table}"
+        f" WHERE positionCaseInsensitive(key, {{text:String}}) > 0 OR {far} <= 3"
+        f" ORDER BY {far}, key LIMIT 3",
         text=text,
     )
     return [row["key"] for row in found]

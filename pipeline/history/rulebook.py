@@ -24,13 +24,15 @@ _TEXT = "kind, name, revision, path, parameters, text, event_time"
 
 @dataclass(frozen=True, slots=True)
 class Compiled:
-    """A live rule ready to be walked; ``error`` says why it takes no part ("" when it does)."""
+    """A live rule ready to be walked; ``error`` says why it takes no part ("" when it does), ``shadow``
+    that nothing comes of what it deduces."""
 
     name: str
     revision: str
     clauses: tuple[Clause, ...]
     values: Values
     error: str
+    shadow: bool = False
 
 
 def text(history: Reading, name: str, revision: str, until: str | None = None) -> dict[str, Any] | None:
@@ -92,10 +94,11 @@ def compiled(history: Reading, name: str) -> Compiled:
     Raises ``NotFound`` when there is none of that name.
     """
     standing = history.rows(
-        "SELECT kind, name, revision, op, reason FROM ("
+        "SELECT kind, name, revision, op, reason, mode FROM ("
         " SELECT kind, name, log_partition, argMax(r.op, (r.epoch, r.log_offset, r.n)) AS op,"
         " argMax(r.revision, (r.epoch, r.log_offset, r.n)) AS revision,"
-        " argMax(r.reason, (r.epoch, r.log_offset, r.n)) AS reason FROM faultline.rules AS r"
+        " argMax(r.reason, (r.epoch, r.log_offset, r.n)) AS reason,"
+        " argMax(r.mode, (r.epoch, r.log_offset, r.n)) AS mode FROM faultline.rules AS r"
         " WHERE r.op NOT IN ('REPEATED', 'IGNORED') AND r.kind IN ('RULE', 'VALUES')"
         " GROUP BY kind, name, log_partition)"
         " WHERE op != 'REMOVED' ORDER BY kind, name, op = 'ERROR' DESC LIMIT 1 BY kind, name"
@@ -123,7 +126,8 @@ def compiled(history: Reading, name: str) -> Compiled:
         error = "history does not have its text: it was put live before texts were kept"
         return Compiled(name, known["revision"], (), engine.values, error)
     error = known["reason"] if known["op"] == "ERROR" else rule.error
-    return Compiled(name, known["revision"], tuple(rule.clauses), engine.values, error)
+    shadow = known["mode"] == "shadow"
+    return Compiled(name, known["revision"], tuple(rule.clauses), engine.values, error, shadow)
 
 
 def _texts(history: Reading) -> dict[tuple[str, str, str], dict[str, Any]]:

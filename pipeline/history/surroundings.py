@@ -12,7 +12,7 @@ from ..graph.store import Graph
 from ..graph.vertex import Vertex
 from ..rules.whynot import Ended
 from . import queries
-from .queries import MANY
+from .queries import MANY, similar
 from .reading import Reading, Rows
 
 ENDED = 500
@@ -60,18 +60,10 @@ def find(history: Reading, key: str, domain: str | None, *, alarms: bool = False
         raise InvalidCall(f"{key!r} is in several domains ({', '.join(domains)}); say which with --domain")
     if domains:
         return str(domains[0])
-    near = history.rows(
-        "SELECT DISTINCT key FROM faultline.entities_now WHERE positionCaseInsensitive(key, {key:String}) > 0"
-        " ORDER BY length(key), key LIMIT 1",
-        key=key,
-    )
+    near = [] if found else similar(history, key, "entities_now")
     where = f" in domain {domain!r}" if domain else ""
     what = "entity and no active alarm" if alarms else "entity"
-    hint = (
-        f"did you mean {near[0]['key']!r}?"
-        if near and near[0]["key"] != key
-        else "faultline topology shows all"
-    )
+    hint = f"did you mean {' or '.join(map(repr, near))}?" if near else "faultline topology shows all"
     raise NotFound(f"no {what} {key!r}{where}; {hint}")
 
 

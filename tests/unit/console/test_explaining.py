@@ -32,7 +32,7 @@ def asked(*walks: dict[str, Any], error: str = "") -> list[str]:
         "key": "nova.host/h", "id": "h", "name": "h", "type": "nova.host", "category": "RESOURCE",
         "state": "up",
     }  # fmt: skip
-    rule = {"name": "hosts", "revision": "1", "error": error}
+    rule = {"name": "hosts", "revision": "1", "error": error, "shadow": False}
     found = {
         "holds": any(one["count"] and not one["waits"] for one in walks),
         "waits": any(one["count"] and one["waits"] for one in walks),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
@@ -64,11 +65,26 @@ class Document:
         return Document(self.path, self.text, value, marks or {(): self.at(*steps)})
 
     def finding(
-        self, code: str, message: str, *steps: Step, level: Literal["error", "warning"] = "error"
+        self,
+        code: str,
+        message: str,
+        *steps: Step,
+        level: Literal["error", "warning"] = "error",
+        word: str = "",
     ) -> Finding:
-        """A finding at the place that ``steps`` lead to."""
+        """A finding at the place that ``steps`` lead to, or at the ``word`` in the value there."""
         mark = self.at(*steps)
+        if word:
+            mark = self._of(word, mark)
         return Finding(self.path, mark.line, mark.column, code, message, level)
+
+    def _of(self, word: str, key: Mark) -> Mark:
+        """Where a word stands beside its key; where that is not seen, the key."""
+        lines = self.text.splitlines()
+        line = lines[key.line - 1] if key.line <= len(lines) else ""
+        start = line.find(":", key.column - 1) + 1
+        found = re.compile(rf"(?<![\w.-]){re.escape(word)}(?![\w.-])").search(line, start)
+        return Mark(key.line, found.start() + 1) if start and found else key
 
 
 def read(

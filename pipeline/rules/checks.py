@@ -24,16 +24,12 @@ def check_scenario(notes: Notes, template: Template, scenario: Scenario) -> None
     """Refuses unknown names, conditions that never hold, and actions about what is not in them."""
     at = (*scenario.place, "condition")
     unknown = [name for name in _used(template, scenario) if name not in template.entities]
+    code, among = "10200", set(template.entities)
+    if template.version < 3:
+        code, among = "3", among | template.relationships.keys()
     for name in unknown:
-        code = "10200" if template.version == 3 else "3"
-        among = (
-            template.entities if template.version == 3 else {**template.entities, **template.relationships}
-        )
-        notes.add(
-            code,
-            f"{name!r} in the condition is no entity of this template{close(name, among, listed=True)}",
-            *at,
-        )
+        meant = close(name, sorted(among), listed=True)
+        notes.add(code, f"{name!r} in the condition is no entity of this template{meant}", *at, word=name)
     found: list[Pattern] = []
     if check_having(notes, template, scenario.having, (*scenario.place, "having")) and not unknown:
         try:

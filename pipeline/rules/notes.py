@@ -19,9 +19,10 @@ class Notes:
         self.document = document
         self.findings: list[Finding] = []
 
-    def add(self, code: str, message: str, *steps: Step, level: Level = "error") -> None:
-        """Notes one thing, at the place that ``steps`` lead to; the same thing only once."""
-        finding = self.document.finding(code, message, *steps, level=level)
+    def add(self, code: str, message: str, *steps: Step, level: Level = "error", word: str = "") -> None:
+        """Notes one thing, at the place that ``steps`` lead to, or at the ``word`` there; the same
+        thing only once."""
+        finding = self.document.finding(code, message, *steps, level=level, word=word)
         if finding not in self.findings:
             self.findings.append(finding)
 

@@ -122,7 +122,7 @@ def test_a_line_says_where(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -
     path = tmp_path / "rule.yaml"
     path.write_text(RULE.format(name="one", condition="a [on] nobody"))
     assert main(["validate", str(path)]) == 1
-    assert capsys.readouterr().out.startswith(f"{path}:7:3: 10200: 'nobody' in the condition")
+    assert capsys.readouterr().out.startswith(f"{path}:7:21: 10200: 'nobody' in the condition")
 
 
 def test_neither_validate_nor_simulate_loads_what_is_heavy(tmp_path: Path) -> None:

@@ -14,6 +14,13 @@ from .scope import Scope
 from .values import plain
 
 
+class PlainLoader(yaml.SafeLoader):
+    """Reads anchors and aliases as the text they are, as Mistral does, so that nothing can multiply."""
+
+    fetch_anchor = yaml.SafeLoader.fetch_plain
+    fetch_alias = yaml.SafeLoader.fetch_plain
+
+
 def task(scope: Scope, task_name: str | None = None) -> Any:
     return scope.facts.task(task_name)
 
@@ -69,7 +76,7 @@ def json_dump(scope: Scope, data: Any) -> str:
 
 def yaml_parse(scope: Scope, data: str) -> Any:
     try:
-        return plain(yaml.safe_load(data))
+        return plain(yaml.load(data, Loader=PlainLoader))
     except yaml.YAMLError as error:
         raise ExpressionError(f"yaml_parse: {error}") from error
 

@@ -6,14 +6,16 @@ from collections.abc import Callable
 from functools import cache, partial
 from typing import Any
 
-from jinja2 import StrictUndefined, TemplateAssertionError, TemplateError
-from jinja2.runtime import Undefined
+from jinja2 import StrictUndefined, TemplateAssertionError, TemplateError, pass_context
+from jinja2.runtime import Context, Undefined
 
 from pipeline.errors import ExpressionError, UnknownFilter
 
 from .functions import FUNCTIONS
 from .jinja_bounds import BUDGET, DRAW, FILTERS_HERE, STEPS, Environment, short
 from .scope import Scope, data
+
+OF_DATA = frozenset({"json_parse", "json_dump", "yaml_parse", "yaml_dump"})
 
 
 def compiled(text: str) -> Callable[[Scope], Any]:
@@ -66,9 +68,21 @@ def environment() -> Environment:
     """The sandbox: no attribute that begins with an underscore, nothing that changes a value."""
     found = Environment(undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, autoescape=False)
     found.filters.update(FILTERS_HERE)
+    found.filters.update({name: as_filter(name) for name in FUNCTIONS})
     # It draws words by dice of its own.
     del found.globals["lipsum"]
     return found
+
+
+def as_filter(name: str) -> Callable[..., Any]:
+    """A function of Mistral's as a filter: over all (``_|task('a')``), or over the data it takes."""
+
+    @pass_context
+    def filtered(context: Context, value: Any, *given: Any, **named: Any) -> Any:
+        function = context.parent[name]
+        return function(value, *given, **named) if name in OF_DATA else function(*given, **named)
+
+    return filtered
 
 
 def variables(scope: Scope) -> dict[str, Any]:

@@ -135,3 +135,11 @@ def test_version_one_hands_over_what_stands_beside_the_workflow() -> None:
     lab = play(1, more=f"    - action: {action}")
     (start,) = lab.starts()
     assert start["input"] == {"host": "h", "input": {"a": "1"}}
+
+
+def test_what_is_not_there_is_nothing_in_an_input_and_empty_within_text() -> None:
+    """A property that the entity does not have, alone and among words."""
+    given = "{a: 'get_attr(h, colour)', b: 'colour get_attr(h, colour)!', c: 'get_attr(h, rack)'}"
+    lab = play(3, more=f"  - execute_mistral: {{workflow: w, input: {given}}}")
+    (start,) = lab.starts()
+    assert start["input"] == {"a": None, "b": "colour !", "c": 7}

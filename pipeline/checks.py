@@ -26,6 +26,7 @@ from .events import (
     Origin,
     Relationship,
 )
+from .graph.vertex import DEDUCED
 from .times import normalize
 
 TOPOLOGY = "topology.changes"
@@ -36,6 +37,8 @@ INBOUND = (TOPOLOGY, ALARMS, DEFINITIONS)
 
 #: Names become keys, headers and parts of other keys, so they cannot be of any length.
 LONGEST_NAME = 2048
+#: Stands between the parts of keys. JSON can only spell it as an escape, which is what is looked for first.
+SEPARATOR, ESCAPED = "\x1f", b"\\u001"
 #: Deeper values pass one decoder's recursion limit and fail in another's.
 DEEPEST = 32
 
@@ -102,7 +105,7 @@ def read_json(topic: str, value: bytes, at: str, origin: Origin | None = None) -
     """
     try:
         quick = _QUICK.get(topic)
-        if quick is not None:
+        if quick is not None and ESCAPED not in value:
             return quick(value, at, origin)
     except (msgspec.MsgspecError, ValueError, OverflowError, RecursionError):
         # The long way finds out what is special about it, or wrong with it.
@@ -172,6 +175,8 @@ def _quick_topology(value: bytes, at: str, origin: Origin | None) -> Input:
 
 def _quick_alarm(value: bytes, at: str, origin: Origin | None) -> Input:
     record = _alarm(value)
+    if record.source == DEDUCED:
+        raise ValueError
     alarm = record.alarm
     resource = alarm.resource
     _flat(alarm.attributes)
@@ -209,6 +214,9 @@ def _walk_topology(record: Record, at: str, origin: Origin | None) -> Input:
 def _walk_alarm(record: Record, at: str, origin: Origin | None) -> Input:
     rest = dict(record)
     head = _head(rest, at, origin)
+    if head["source"] == DEDUCED:
+        message = f"source: {DEDUCED} is that of alarms which rules deduce; name what reports this one"
+        raise InvalidRecord("reserved-source", message)
     value = dict(_object(_present(rest, "alarm", "alarm"), "alarm"))
     name = _name(value, "name", "alarm.name")
     resource = _ref(_present(value, "resource", "alarm.resource"), "alarm.resource")
@@ -326,6 +334,8 @@ def _optional_name(rest: dict[str, Any], key: str, field: str) -> str | None:
     if text is not None and not 0 < len(text) <= LONGEST_NAME:
         got = f"{len(text)} characters"
         raise InvalidRecord("bad-length", f"{field}: expected 1 to {LONGEST_NAME} characters, got {got}")
+    if text is not None and SEPARATOR in text:
+        raise InvalidRecord("bad-name", f"{field}: expected text without the control character U+001F")
     return text
 
 

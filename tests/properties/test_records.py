@@ -32,7 +32,8 @@ class Shelf:
 
 
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
-names = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=8)
+letters = st.characters(exclude_categories=["Cs"], exclude_characters=checks.SEPARATOR)
+names = st.text(letters, min_size=1, max_size=8)
 scalars = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | texts
 values = st.recursive(
     scalars, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(texts, inner, max_size=3)

@@ -224,3 +224,37 @@ def test_a_large_record_is_as_good_as_a_small_one() -> None:
 
 def test_only_inbound_topics_are_read() -> None:
     assert refused("graph.input", ALARM).reason == "bad-topic"
+
+
+def test_no_source_reports_what_rules_deduce() -> None:
+    error = refused(checks.ALARMS, {**ALARM, "source": "vitrage"})
+    assert error.reason == "reserved-source"
+    assert "deduce" in str(error)
+    read(checks.TOPOLOGY, {**ENTITY, "source": "vitrage"})
+
+
+@pytest.mark.parametrize(
+    ("topic", "record", "field"),
+    [
+        (checks.TOPOLOGY, {**ENTITY, "domain": "a\x1fb"}, "domain"),
+        (checks.TOPOLOGY, {**ENTITY, "entity": {"type": "t", "id": "a\x1fb"}}, "entity.id"),
+        (
+            checks.TOPOLOGY,
+            {**EDGE, "relationship": {**EDGE["relationship"], "type": "\x1f"}},
+            "relationship.type",
+        ),
+        (checks.ALARMS, {**ALARM, "alarm": {**ALARM["alarm"], "name": "a\x1fb"}}, "alarm.name"),
+        (checks.ALARMS, {**ALARM, "alarm": {**ALARM["alarm"], "external_id": "\x1f"}}, "alarm.external_id"),
+    ],
+)
+def test_the_character_between_the_parts_of_keys_is_in_no_name(topic: str, record: Any, field: str) -> None:
+    error = refused(topic, record)
+    assert error.reason == "bad-name"
+    assert str(error).startswith(f"{field}: ")
+
+
+def test_it_may_be_in_what_is_no_name() -> None:
+    entity = {"type": "t", "id": "i", "name": "a\x1fb", "attributes": {"text": "x\x1fy\x1e"}}
+    found = read(checks.TOPOLOGY, {**ENTITY, "entity": entity}).entity
+    assert found is not None
+    assert (found.name, found.attributes) == ("a\x1fb", {"text": "x\x1fy\x1e"})

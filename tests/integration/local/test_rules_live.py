@@ -132,7 +132,7 @@ def test_the_life_of_a_rule(author: Author) -> None:
     (author.home / "bad.yaml").write_text(RULE.replace("alarm [on] host", "alarm [on] guest"))
     refused = author.does("rules", "add", "hot.yaml", "bad.yaml")
     assert refused.returncode == 1
-    assert "bad.yaml:8:5: " in refused.stderr
+    assert "bad.yaml:8:27: " in refused.stderr
     assert [one["name"] for one in author.told("rules", "list")] == ["from files"]
 
     # Live at once: the match that stood is deduced, but starts nothing.
@@ -196,3 +196,34 @@ def test_the_topic_is_the_truth_and_directories_only_differ_from_it(author: Auth
     assert author.does("status", "--wait", "60").returncode == 0
     # What an operator put live has no file that could be gone.
     assert [one["name"] for one in author.told("rules", "list")] == ["hot host"]
+
+
+def test_a_rule_in_shadow_is_watched_and_then_promoted(author: Author) -> None:
+    author.up()
+    assert author.does("workflows", "add", "note.yaml").returncode == 0
+    author.publishes("topology.changes", host(1), host(2))
+    author.publishes("alarms.raw", load(1))
+    assert author.does("rules", "add", "--shadow", "hot.yaml", "--by", "ada").returncode == 0
+    author.publishes("alarms.raw", load(2))
+
+    author.until(lambda: author.told("rules", "list")[1]["matches"] == 2)
+    live = author.told("rules", "list")[1]
+    assert (live["name"], live["state"], live["mode"]) == ("hot host", "SHADOW", "shadow")
+    assert author.deduced() == set()
+    assert author.told("executions") == []
+    shadow = author.told("alarms", "--shadow")
+    would = {f"vitrage/hot@nova.host/h{number}" for number in (1, 2)}
+    assert {one["key"] for one in shadow if one["deduces"] == "ALARM"} == would
+    wanted = author.told("sql", "SELECT workflow FROM shadows WHERE op = 'WANTED'")
+    # The second alarm came after the rule; the first stood already.
+    assert [row["workflow"] for row in wanted] == ["note"]
+    assert author.told("sql", "SELECT key FROM alarms WHERE deduced") == []
+
+    assert author.does("rules", "promote", "hot host").returncode == 0
+    assert author.deduced() == would
+    assert author.told("executions") == []
+    assert author.told("alarms", "--shadow") == []
+    history = author.told("rules", "show", "hot host", "--history")
+    assert [one["mode"] for one in history] == ["shadow", "active"]
+    assert history[0]["by"].startswith("ada@")
+    assert not history[1]["by"].startswith("ada@")

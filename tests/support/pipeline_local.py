@@ -105,13 +105,14 @@ class Pipeline:
         os.kill(found[0], number)
         return found[0]
 
-    def start_beside(self, role: str, name: str) -> subprocess.Popen[bytes]:
+    def start_beside(self, role: str, name: str, *arguments: str) -> subprocess.Popen[bytes]:
         """A further ``faultline worker`` of ``role``, which nobody starts again."""
         directory = self.data.parent / f"beside-{name}"
         directory.mkdir(exist_ok=True)
         variables = environment() | {"FAULTLINE_INSTANCE": name, "FAULTLINE_KAFKA": self.bootstrap}
+        command = [sys.executable, "-P", "-m", "pipeline", "worker"]
         process = processes.spawn(
-            [sys.executable, "-P", "-m", "pipeline", "worker", "--role", role, "--data", str(directory)],
+            [*command, "--role", role, "--data", str(directory), *arguments],
             output=directory / "worker.log",
             environment=variables,
             directory=directory,

@@ -171,15 +171,15 @@ class Findings:
     faults: list[str] = field(default_factory=list)
 
 
-def simulate(seed: int, habits: Habits = Habits()) -> Findings:
-    """Actions, half of them with effects that must not come twice, under disasters."""
-    return clock.run(_simulate(seed, habits))
+def simulate(seed: int, habits: Habits = Habits(), actions: int = 150) -> Findings:
+    """So many actions, half of them with effects that must not come twice, under disasters."""
+    return clock.run(_simulate(seed, habits, actions))
 
 
-async def _simulate(seed: int, habits: Habits) -> Findings:
+async def _simulate(seed: int, habits: Habits, actions: int) -> Findings:
     draw, topics, found = Random(seed), Topics(), Findings(seed)
     loop = asyncio.get_running_loop()
-    for n in range(150):
+    for n in range(actions):
         work = Work(f"a{n}", "r", "e", "t", "nova.migrate" if n % 2 else "std.noop")
         at = draw.uniform(0, 40)
         for delay in (0.0, 0.3) if n % 7 == 0 else (0.0,):

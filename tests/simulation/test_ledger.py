@@ -13,9 +13,11 @@ SEEDS = int(os.environ.get("SIMULATION_SEEDS", "200")) // 4
 def test_no_effect_comes_twice() -> None:
     unknown = reruns = 0
     for seed in range(SEEDS):
-        found = simulate(seed)
+        # A few with so many that most of them wait for a slot.
+        actions = 500 if seed % 10 == 0 else 150
+        found = simulate(seed, actions=actions)
         assert not found.faults, f"SEED {seed}: {found}"
-        assert found.actions >= 150
+        assert found.actions >= actions
         assert found.deaths >= 3
         unknown += found.unknown
         reruns += found.reruns

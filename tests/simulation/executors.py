@@ -208,7 +208,8 @@ async def _simulate(seed: int, habits: Habits, actions: int) -> Findings:
         owner = fresh()
     if not owner.process.alive:
         owner = fresh()
-    await asyncio.sleep(60)
+    # Time enough for as many as there are to take their turns.
+    await asyncio.sleep(max(60, actions * 0.4))
     found.actions = len(topics.actions)
     _judge(topics, found)
     return found

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 import msgspec
 
-from .checking import Checked, check_files
+from .checking import Checked, check_files, find
 from .checks import INBOUND, check
 from .errors import FaultlineError, InvalidRecord
 from .events import Definition, Input, Mark, Output
@@ -89,8 +89,8 @@ class Simulation:
             raise BadLine(f"tick: {error}") from error
 
     def _rules(self, change: Any) -> list[Output]:
-        if not isinstance(change, dict) or change.keys() - {"add", "remove"} or not change:
-            raise BadLine('`rules` is {"add": PATH} or {"remove": NAME}')
+        if not isinstance(change, dict) or change.keys() - {"add", "remove", "shadow"} or not change:
+            raise BadLine('`rules` is {"add": PATH}, {"shadow": PATH} or {"remove": NAME}')
         made: list[Output] = []
         kinds = self.shard.rules
         if "remove" in change:
@@ -98,11 +98,15 @@ class Simulation:
             if name not in kinds.rules:
                 raise BadLine(f"rules: no rule {name!r} is there to be removed")
             made += self._define(Definition("RULE", name), "DELETE")
-        if "add" in change:
-            live = [rule.definition for rule in kinds.rules.values()]
-            for checked in accepted([Path(str(change["add"]))], self.parameters, live):
-                if checked.definition is not None and checked.definition.kind in ("RULE", "VALUES"):
-                    made += self._define(checked.definition, "UPSERT")
+        for verb in ("add", "shadow"):
+            if verb in change:
+                live = [rule.definition for rule in kinds.rules.values()]
+                path = Path(str(change[verb]))
+                files = accepted([path], self.parameters, live)
+                found = [checked.definition for checked in files if checked.definition is not None]
+                for definition in in_shadow(found, [path] if verb == "shadow" else []):
+                    if definition.kind in ("RULE", "VALUES"):
+                        made += self._define(definition, "UPSERT")
         return made
 
     def _define(self, definition: Definition, op: Any) -> list[Output]:
@@ -194,6 +198,15 @@ class Simulation:
     def state(self) -> dict[str, Any]:
         """The end state as one document."""
         return document(self.shard, self.started)
+
+
+def in_shadow(definitions: Iterable[Definition], paths: Iterable[Path]) -> list[Definition]:
+    """``definitions``, the rules among them that lie at or below ``paths`` in shadow mode."""
+    among = {str(path) for path in find(paths)}
+    return [
+        msgspec.structs.replace(one, mode="shadow") if one.kind == "RULE" and one.path in among else one
+        for one in definitions
+    ]
 
 
 def accepted(

@@ -29,6 +29,14 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="a rule file or directory; again for more",
     )
     parser.add_argument(
+        "--shadow",
+        metavar="PATH",
+        action="append",
+        default=[],
+        type=Path,
+        help="rules in shadow mode: what they would do is told in graph.journal, and nothing comes of it",
+    )
+    parser.add_argument(
         "--param", metavar="K=V", action="append", default=[], help="the value of a rule's parameter"
     )
     parser.add_argument(
@@ -44,11 +52,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Prints each output record as a line; 1 when a line of the events could not be applied."""
     from ..checking import value_files
-    from ..simulate import BadLine, Simulation, accepted
+    from ..simulate import BadLine, Simulation, accepted, in_shadow
 
     given = parameters(args.param)
     try:
-        files = accepted([*args.rules, *value_files(args.values)], given)
+        files = accepted([*args.rules, *args.shadow, *value_files(args.values)], given)
         playbooks = [
             checked.definition
             for checked in accepted(args.playbooks, {})
@@ -59,7 +67,8 @@ def run(args: argparse.Namespace) -> int:
         return 1
     except FaultlineError as error:
         raise InvalidCall(str(error)) from error
-    definitions = [checked.definition for checked in files if checked.definition is not None]
+    found = [checked.definition for checked in files if checked.definition is not None]
+    definitions = in_shadow(found, args.shadow)
     definitions.sort(key=lambda definition: definition.kind != "VALUES")
     workflows = _workflows(playbooks, args.answers) if args.playbooks else None
     simulation = Simulation(

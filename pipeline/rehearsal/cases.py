@@ -15,9 +15,9 @@ ENDINGS = (".test.yaml", ".test.yml")
 SECTIONS = ("alarms", "states", "causes", "workflows")
 OUTCOME = ("state", "state_info", "output", "tasks")
 BOTH = ("name", "playbooks", "answers", "expect")
-OF_RULES = (*BOTH, "rules", "values", "parameters", "events", "partial")
+OF_RULES = (*BOTH, "rules", "shadow", "values", "parameters", "events", "partial")
 OF_A_WORKFLOW = (*BOTH, "workflow", "input", "env", "params")
-_LISTS = ("rules", "playbooks", "events")
+_LISTS = ("rules", "shadow", "playbooks", "events")
 _MAPPINGS = ("parameters", "input", "env", "params", "expect")
 
 
@@ -133,12 +133,15 @@ def _wrong(document: Document, index: int, entry: Any) -> Iterator[Finding]:
         return
     if "workflow" not in entry and not entry.get("events"):
         yield note("a test of rules needs `events`, lines as in simulate")
-    expected = (*OUTCOME,) if "workflow" in entry else (*SECTIONS, "partial")
+    expected = (*OUTCOME,) if "workflow" in entry else (*SECTIONS, "shadow", "partial")
     for key, value in entry["expect"].items():
         if key not in expected:
             yield note(f"`expect` has no {key!r}{_nearest(key, expected)}", "expect", key)
         elif key in (*SECTIONS, "tasks") and not isinstance(value or [], list | dict):
             yield note(f"`{key}` is a list", "expect", key)
+    shadow = entry["expect"].get("shadow")
+    if shadow is not None and (not isinstance(shadow, dict) or shadow.keys() - set(SECTIONS)):
+        yield note(f"`shadow` is a mapping of {', '.join(SECTIONS)}", "expect", "shadow")
     for where, holder in (((), entry), (("expect",), entry["expect"])):
         if not isinstance(holder.get("partial", False), bool):
             yield note("`partial` is true or false", *where, "partial")

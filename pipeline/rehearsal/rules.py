@@ -12,8 +12,9 @@ import msgspec
 from ..checking import value_files
 from ..errors import FaultlineError, InvalidDocument
 from ..events import DEFAULT_DOMAIN, Definition, Output
-from ..simulate import BadLine, Simulation
+from ..simulate import BadLine, Simulation, in_shadow
 from ..times import SECOND, micros, normalize, rfc3339
+from . import shadowed
 from .cases import SECTIONS, Case
 from .compare import Difference, Found, Wanted, against, name, shown, wanted
 from .shelf import Shelf
@@ -44,18 +45,18 @@ def play(case: Case, shelf: Shelf) -> list[Difference]:
 
 def _simulation(case: Case, shelf: Shelf) -> Simulation:
     given = {str(key): str(value) for key, value in (case.value.get("parameters") or {}).items()}
-    rules = case.paths("rules")
+    rules, shadow = case.paths("rules"), case.paths("shadow")
     playbooks = shelf.take(case.paths("playbooks"))
     triggered = any(one.kind == "TRIGGER" for one in playbooks)
-    if not rules and not triggered:
+    if not rules and not shadow and not triggered:
         subject = case.subject()
         rules = [subject] if subject is not None else []
-    if not rules and not triggered:
+    if not rules and not shadow and not triggered:
         raise BadLine(f"no `rules` are named, and none lies beside {Path(case.path).name}")
     values = case.value.get("values")
     definitions = [
         *shelf.take(value_files(case.place(values) if values else None)),
-        *shelf.take(rules, given),
+        *in_shadow(shelf.take([*rules, *shadow], given), shadow),
     ]
     definitions.sort(key=lambda definition: definition.kind != "VALUES")
     chosen = [one for one in definitions if one.kind in ("RULE", "VALUES")]
@@ -128,6 +129,8 @@ def _compared(case: Case, simulation: Simulation, outputs: list[Output]) -> Iter
         for at, one in enumerate(found[section]):
             if at not in meant and one["deduced"]:
                 yield Difference(place, f"{section}: not expected: {_described(section, one)}")
+    if expect.get("shadow") is not None:
+        yield from shadowed.compared(plain(expect["shadow"]), simulation.state().get("shadow", []), partial)
 
 
 def _not_cleared(

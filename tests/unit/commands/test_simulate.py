@@ -114,6 +114,16 @@ def test_two_runs_print_the_same_bytes(tmp_path: Path, capsys: pytest.CaptureFix
     assert printed[0] == printed[1]
 
 
+def test_another_order_of_different_things_ends_in_the_same_bytes(play: Play, tmp_path: Path) -> None:
+    ends = []
+    for lines in (INCIDENT, INCIDENT[::-1], [*INCIDENT[5:], *INCIDENT[:5]]):
+        play(lines, *shipped_rule(), "--state", str(tmp_path / "state.json"))
+        state = json.loads((tmp_path / "state.json").read_text())
+        assert len(state.pop("workflows")) == 1, "its id is that of the place at which it was wanted"
+        ends.append(json.dumps(state))
+    assert len(set(ends)) == 1
+
+
 def test_rules_come_and_go(play: Play, tmp_path: Path) -> None:
     add = {"rules": {"add": shipped_rule()[1]}}
     state = tmp_path / "state.json"

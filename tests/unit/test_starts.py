@@ -98,7 +98,7 @@ scenarios:
         ("{workflow: cure, cron: '* * * * *', input: {host: 1}}", None),
         ("{workflow: cur, cron: '* * * * *'}", "workflow-unknown: there is no workflow 'cur'; did you mean 'cure'?"),
         ("{workflow: cure, topic: alarms.raw}", "workflow-input: the workflow 'cure' needs the input host"),
-        ("{workflow: cure, cron: often}", "trigger-cron: cron: 'often' has not five fields (or six, the last one for seconds)"),
+        ("{workflow: cure, cron: often, input: {host: 1}}", "trigger-cron: cron: 'often' has not five fields (or six, the last one for seconds)"),
     ],
 )  # fmt: skip
 def test_a_trigger_is_told_what_its_workflow_lacks(tmp_path: Path, trigger: str, message: str | None) -> None:

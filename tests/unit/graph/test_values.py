@@ -6,7 +6,7 @@ import pytest
 from support.lab import Lab
 
 from pipeline.errors import InvalidDocument
-from pipeline.graph.values import Values, parse
+from pipeline.graph.values import REMEMBERED, Values, parse
 from pipeline.resources import shipped
 
 SEVERITIES = {"CRITICAL", "SEVERE", "WARNING", "OK", "N/A"}
@@ -181,3 +181,12 @@ def test_a_state_that_rules_set_is_worse_than_health_and_better_than_error(name:
     words = parse(name, path.read_text(encoding="utf-8")).words
     healthy = [priority for priority, operational in words.values() if operational == "OK"]
     assert max(healthy) < words["SUBOPTIMAL"][0] < words["ERROR"][0]
+
+
+def test_words_without_end_do_not_make_the_memory_of_them_grow() -> None:
+    values = Values()
+    for number in range(3 * REMEMBERED):
+        assert values.severity("nagios", f"word {number}") == (0, "N/A")
+        assert values.aggregate("host", f"word {number}", None) == (f"WORD {number}", "N/A")
+    assert values.severity("nagios", "critical")[1] == "CRITICAL"
+    assert max(len(values._severities), len(values._aggregates)) <= REMEMBERED

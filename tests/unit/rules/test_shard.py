@@ -51,6 +51,42 @@ def test_a_record_without_content_leaves_no_trace() -> None:
     assert (document(lab.shard), lab.shard.counters()) == before
 
 
+@pytest.mark.parametrize("cleared", [False, True])
+def test_a_record_that_fails_at_its_end_takes_back_matches_and_their_grounds(
+    cleared: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def grounds(lab: Lab) -> object:
+        (graph,) = lab.shard.graphs.values()
+        facts = lab.shard.engine.of(graph)
+        matches = {match.order for clause in lab.shard.engine.clauses for match in clause.matches.values()}
+        known = {vertex.key: len(vertex.matches or ()) for vertex in graph.candidates(None)}
+        supports = [
+            {word: len(among) for word, among in fact.supports.items()}
+            for fact in (*facts.alarms.values(), *facts.causes.values())
+        ]
+        return matches, known, [each for each in supports if each]
+
+    def fail(*_: object) -> None:
+        raise ValueError("no more room")
+
+    lab, other = Lab(), Lab()
+    for each in (lab, other):
+        each.rule(RULE)
+        each.entity("host/h")
+        each.alarm("x", "host/h")
+    before = (document(lab.shard), grounds(lab))
+    change = Lab.clear if cleared else Lab.alarm
+    name = "x" if cleared else "y"
+    with monkeypatch.context() as patched:
+        patched.setattr("pipeline.rules.shard.outputs", fail)
+        with pytest.raises(InvalidRecord, match="no more room"):
+            change(lab, name, "host/h")
+    assert (document(lab.shard), grounds(lab)) == before
+    change(lab, name, "host/h")
+    change(other, name, "host/h")
+    assert (document(lab.shard), grounds(lab)) == (document(other.shard), grounds(other))
+
+
 def test_the_same_log_gives_the_same_bytes() -> None:
     def play() -> bytes:
         lab, told = Lab(), []

@@ -252,6 +252,15 @@ def test_what_is_said_of_time_is_told_beside_what_is_there(
     assert (walk.missing, walk.count, walk.waits) == (None, 1, f"its actions follow once {waits}")
 
 
+def test_what_must_not_be_seen_may_stand() -> None:
+    lab = world()
+    lab.alarm("OTHER", "nova.host/h")
+    lab.rule(rule("alarm [on] host AND NOT other [on] host", more=("not_seen_for: 90s",)))
+    [walk] = walks(lab, "nova.host/h")
+    assert (walk.missing, walk.count) == (None, 1)
+    assert walk.waits == "its actions follow once nothing has reported what stands under NOT for 90s"
+
+
 def asked(lab: Lab) -> dict[str, set[tuple[int, int]]]:
     """Of each vertex, the clauses for which a whole match is shown."""
     found: dict[str, set[tuple[int, int]]] = {}

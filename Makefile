@@ -14,7 +14,7 @@ help:
 	@echo "make unit    setup, then the tests that need no broker"
 	@echo "make nightly setup, then correlation against its oracles for 100,000 random steps"
 	@echo "make bench   setup, then figures of this machine"
-	@echo "make bench-correlation  those of the rules alone, beside Vitrage, written to FIGURES.md"
+	@echo "make bench-correlation   setup, then those of correlation alone, beside Vitrage"
 
 setup: .venv/.installed .venv/.fetched
 
@@ -55,6 +55,11 @@ bench: setup
 	$(BIN)/python -m pytest -s -m "" tests/benchmarks
 	$(BIN)/python tests/benchmarks/pipeline/run.py
 	$(BIN)/python tests/benchmarks/workflow/run.py
+	$(BIN)/python tests/benchmarks/correlation/run.py
+
+# Correlation alone, in full, beside Vitrage, which is installed for this in .cache/vitrage.
+bench-correlation: setup
+	$(BIN)/python tests/benchmarks/correlation/run.py --write tests/benchmarks/correlation/FIGURES.md
 
 # Newest versions that pyproject.toml allows, written down exactly. Read the difference before committing it.
 lock:

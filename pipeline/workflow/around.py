@@ -59,7 +59,9 @@ def after(step: Step, live: Live, task: Task, was: str) -> bool:
     if policies is NO_POLICIES:
         return False
     reading = scope(step, live, task, outbound(live, task))
-    if policies.wait_after is not None and WAIT_AFTER not in task.passed and not task.timed_out:
+    # Once the execution has ended nothing would come back to a task that waits.
+    over = live.record.state in ENDED
+    if policies.wait_after is not None and WAIT_AFTER not in task.passed and not task.timed_out and not over:
         passed(step, task, WAIT_AFTER)
         delay = seconds(evaluate(policies.wait_after, reading), WAIT_AFTER)
         if delay:
@@ -68,7 +70,7 @@ def after(step: Step, live: Live, task: Task, was: str) -> bool:
             return True
     if policies.fail_on is not None and task.state == SUCCESS and evaluate(policies.fail_on, reading):
         step.change_task(live, task, ERROR, "Failed by 'fail-on' policy")
-    return policies.retry is not None and again(step, live, task, policies.retry, reading, was)
+    return policies.retry is not None and not over and again(step, live, task, policies.retry, reading, was)
 
 
 def again(step: Step, live: Live, task: Task, retry: Retry, reading: Any, was: str) -> bool:

@@ -169,6 +169,8 @@ def rerunning(step: Step, command: dict[str, Any]) -> None:
     task.retries = task.done = task.begun = task.failed = task.started = 0
     fresh(task)
     task.passed = []
+    # What the earlier attempt began may end yet, while this one waits: it is none of its items.
+    live.calls.pop(task.id, None)
     step.change_task(live, task, IDLE, None)
     wait_again(step, live)
     tasks.run(step, live, task)
@@ -219,7 +221,11 @@ def again(step: Step, live: Live, task: Task) -> None:
     live.calls[task.id] = {}
     step.task_state(live, task, RUNNING)
     wait_again(step, live)
-    items.resume(step, live, task)
+    if left:
+        items.resume(step, live, task)
+    else:
+        # What had failed was not an item, but what was to be done with their results.
+        tasks.complete(step, live, task, SUCCESS)
 
 
 def revive(step: Step, live: Live) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -52,19 +53,28 @@ class Board:
 
         Positions are checkpointed, so that of an instance that has died is as true as any.
         """
-        found: Positions = {}
         with self.lock:
             words = [word for _, word in self.said.values() if word.get("role") == role]
-        for word in words:
-            for topic, partitions in word.get("positions", {}).items():
-                reached = found.setdefault(topic, {})
-                for number, offset in partitions.items():
-                    reached[int(number)] = max(offset, reached.get(int(number), 0))
-        return found
+        return _reached(word.get("positions", {}) for word in words)
+
+    def watching(self) -> Positions:
+        """How far the topics that triggers watch are done with; nothing while no worker tells of them."""
+        return _reached(word.get("watching", {}) for word in self.roles() if word["alive"])
 
     def alive(self, role: str) -> bool:
         """Whether an instance of ``role`` has spoken lately."""
         return any(word["alive"] for word in self.roles() if word.get("role") == role)
+
+
+def _reached(told: Iterable[Mapping[str, Mapping[str, int]]]) -> Positions:
+    """The farthest of what several tell."""
+    found: Positions = {}
+    for positions in told:
+        for topic, partitions in positions.items():
+            reached = found.setdefault(topic, {})
+            for number, offset in partitions.items():
+                reached[int(number)] = max(offset, reached.get(int(number), 0))
+    return found
 
 
 def follow(board: Board, bootstrap: str, stop: threading.Event) -> None:

@@ -26,7 +26,13 @@ RULES: Stages = (
     # Only then is it known in which partitions a rule is in error.
     ("history", ("graph.journal",)),
 )
-WORKFLOWS: Stages = (("ingest", (topic.TOPIC,)), ("workflow", ("workflow.commands",)))
+WORKFLOWS: Stages = (
+    ("ingest", (topic.TOPIC,)),
+    # Records that come from now on meet a new trigger.
+    ("triggers", (topic.TOPIC,)),
+    ("triggers", ()),
+    ("workflow", ("workflow.commands",)),
+)
 ERRORS = "SELECT name, revision, reason FROM faultline.rules_now WHERE op = 'ERROR' ORDER BY name"
 ENGINE = frozenset({"WORKFLOW", "TRIGGER", "ENVIRONMENT"})
 _UNTOLD: Mapping[str, Any] = {

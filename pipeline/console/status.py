@@ -21,6 +21,9 @@ Stages = tuple[tuple[str, tuple[str, ...]], ...]
 STAGES: Stages = (
     ("ingest", INBOUND),
     ("correlate", ("graph.input",)),
+    # Those who watch for triggers learn first what to watch.
+    ("triggers", ("definitions.changes",)),
+    ("triggers", ()),
     ("workflow", ("workflow.commands",)),
     ("history", KEPT),
 )
@@ -39,6 +42,8 @@ class Sight:
 
     def positions(self, role: str) -> Positions:
         """How far ``role`` has come; history is asked itself."""
+        if role == "triggers":
+            return self.board.watching()
         if role != "history":
             return self.board.positions(role)
         return {
@@ -68,6 +73,11 @@ async def settled(sight: Sight, seconds: float, stages: Stages = STAGES) -> dict
     """
     deadline = time.monotonic() + seconds
     for role, topics in stages:
+        if role == "triggers":
+            watched = tuple(sight.positions(role))
+            if not watched:
+                continue
+            topics = topics or watched
         while True:
             try:
                 ends = await sight.extents(topics)
@@ -86,7 +96,7 @@ async def settled(sight: Sight, seconds: float, stages: Stages = STAGES) -> dict
 
 def _detail(sight: Sight, role: str, left: dict[str, dict[int, int]]) -> str:
     words = ", ".join(f"{sum(counts.values())} records behind on {topic}" for topic, counts in left.items())
-    if role == "history" or sight.board.alive(role):
+    if role in ("history", "triggers") or sight.board.alive(role):
         return f"{role} is {words}"
     return f"{role} is {words} and has not been heard of lately: is it running?"
 

@@ -34,7 +34,7 @@ def run(settings: Settings, stop: threading.Event) -> None:
     thread = threading.Thread(target=watching, name="triggers")
     thread.start()
     try:
-        Worker(settings.kafka, settings.instance, Codec(registry), stop.is_set).run()
+        Worker(settings.kafka, settings.instance, Codec(registry), stop.is_set, lambda: watch.reached).run()
     finally:
         stop.set()
         thread.join()

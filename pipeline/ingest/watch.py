@@ -51,6 +51,9 @@ class Watch:
         self._topics: frozenset[str] = frozenset()
         self._ids: dict[str, str] = {}
         self._failed = ""
+        self._done: dict[tuple[str, int], int] = {}
+        #: How far the watched topics and the definitions are done with; replaced whole, read by others.
+        self.reached: dict[str, dict[str, int]] = {}
 
     def run(self) -> None:
         """Watches until stopped. Raises ``BrokerUnavailable`` when it cannot go on."""
@@ -68,11 +71,23 @@ class Watch:
                     self._subscribe()
                 if self._topics:
                     self._take(self._events.consume(BATCH, IDLE))
+                self._tell(max(first, self._definitions.position([place])[0].offset))
         except KafkaException as error:
             raise BrokerUnavailable(f"the topics of triggers cannot be read any more: {error}") from error
         finally:
             self._events.close()
             self._definitions.close()
+
+    def _tell(self, learned: int) -> None:
+        """Says how far this is; a topic of which nothing is assigned yet has come nowhere."""
+        reached: dict[str, dict[str, int]] = {topic: {} for topic in self._topics}
+        for (topic, partition), offset in self._done.items():
+            if topic in reached:
+                reached[topic][str(partition)] = offset
+        # A trigger may watch the definitions themselves: then both must be done with them.
+        own = reached.setdefault(DEFINITIONS, {})
+        own["0"] = min(learned, own.get("0", learned if DEFINITIONS not in self._topics else 0))
+        self.reached = reached
 
     def _learn(self, message: Message) -> None:
         """Takes one record of ``definitions.changes``."""
@@ -118,6 +133,7 @@ class Watch:
             consumer.commit(offsets=fresh, asynchronous=False)
         described = self._cluster.topics(sorted({each.topic for each in partitions})) if partitions else {}
         self._ids |= {name: topic_id for name, (topic_id, _) in described.items()}
+        self._done = {(each.topic, each.partition): each.offset for each in known}
         consumer.assign(known)
 
     def _take(self, messages: list[Message]) -> None:
@@ -131,6 +147,7 @@ class Watch:
             for value in self._starts(message):
                 self._produce(value)
         if self._settled() and positions:
+            self._done |= positions
             self._commit([TopicPartition(*place, offset) for place, offset in positions.items()])
 
     def _commit(self, offsets: list[TopicPartition]) -> None:

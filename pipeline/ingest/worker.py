@@ -41,10 +41,19 @@ SETTLE = 8.0
 
 
 class Worker:
-    """One worker; ``run`` it until ``stopped`` says so."""
+    """One worker; ``run`` it until ``stopped`` says so. Its status also tells how far ``watching`` is, the
+    triggers' watch beside it."""
 
-    def __init__(self, bootstrap: str, instance: str, codec: Codec, stopped: Callable[[], bool]) -> None:
+    def __init__(
+        self,
+        bootstrap: str,
+        instance: str,
+        codec: Codec,
+        stopped: Callable[[], bool],
+        watching: Callable[[], dict[str, dict[str, int]]] = dict,
+    ) -> None:
         self._instance = instance
+        self._watching = watching
         self._stopped = stopped
         self._cluster = Cluster(AdminClient(client.common(bootstrap, instance)))
         topics = self._cluster.topics([GRAPH_INPUT, COMMANDS])
@@ -202,6 +211,7 @@ class Worker:
             **here(),
             "time": rfc3339(time.time_ns() // 1000),
             "positions": positions,
+            "watching": self._watching(),
             "partitions": sorted(f"{topic}:{partition}" for topic, partition in self._in.reads),
             "counters": counters,
         }

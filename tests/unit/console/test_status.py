@@ -123,3 +123,27 @@ def test_a_role_that_says_nothing_is_silent() -> None:
     assert not board.alive("workflow")
     assert board.roles()[0]["alive"] is False
     assert board.roles()[0]["age"] >= 60
+
+
+def test_those_who_watch_for_triggers_are_waited_for() -> None:
+    world = World()
+    world.ends = {"definitions.changes": 2, "orders": 5}
+
+    def says(**watching: dict[str, int]) -> None:
+        positions = {"definitions.changes": {"0": 2}}
+        value = {"role": "ingest", "positions": positions, "watching": positions | watching}
+        world.board.take("ingest/0", json.dumps(value).encode(), time.time())
+
+    world.kept = {"definitions.changes": {"0": 2}}
+    says()
+    assert asyncio.run(settled(world.sight, 0.2))["settled"] is True
+    says(orders={"0": 3})
+    told = asyncio.run(settled(world.sight, 0.2))
+    assert (told["settled"], told["lagging"], told["detail"]) == (
+        False, "triggers", "triggers is 2 records behind on orders"
+    )  # fmt: skip
+    # A topic that nobody has been given yet is at its beginning.
+    says(orders={})
+    assert asyncio.run(settled(world.sight, 0.2))["lagging"] == "triggers"
+    says(orders={"0": 5})
+    assert asyncio.run(settled(world.sight, 0.2))["settled"] is True

@@ -6,7 +6,7 @@ import re
 from dataclasses import replace
 from difflib import get_close_matches
 from functools import lru_cache
-from typing import Any
+from typing import Any, Literal
 
 from pipeline.document import Document, Finding, read
 from pipeline.errors import InvalidDocument
@@ -273,7 +273,9 @@ def _links(
                 _missing(checker, required, tasks, (*here, "requires"))
         if requires_itself(tasks, name):
             message = f"Task '{name}' requires itself: neither it nor what it requires can ever begin."
-            checker.note("workflow-link", message, (*here, "requires"))
+            # Mistral takes task-defaults that come to this; nothing begins there either.
+            level: Literal["error", "warning"] = "error" if "requires" in each.spec else "warning"
+            checker.note("workflow-link", message, (*here, "requires"), level)
         keys = ("on-success", "on-error", "on-skip", "on-complete")
         for key, clause in zip(keys, each.clauses, strict=True):
             for transition in clause.transitions:

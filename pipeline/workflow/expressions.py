@@ -173,11 +173,13 @@ def _path(text: str) -> Evaluator:
 def _jmespath(text: str) -> Evaluator:
     import jmespath
 
+    from .jmespath_bounds import Counting
+
     try:
         parsed = jmespath.compile(text)
     except (jmespath.exceptions.JMESPathError, RecursionError) as error:
         raise ExpressionError(f"JMESPath does not understand {text!r}: {error}") from error
-    return _guarded("JMESPath", text, lambda scope: parsed.search(data(scope)))
+    return _guarded("JMESPath", text, lambda scope: Counting().visit(parsed.parsed, data(scope)))
 
 
 def _jinja(text: str) -> Evaluator:

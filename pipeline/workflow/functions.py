@@ -11,7 +11,7 @@ import yaml
 from pipeline.errors import ExpressionError
 
 from .scope import Scope
-from .values import plain
+from .values import plain, weigh
 
 
 class PlainLoader(yaml.SafeLoader):
@@ -19,6 +19,11 @@ class PlainLoader(yaml.SafeLoader):
 
     fetch_anchor = yaml.SafeLoader.fetch_plain
     fetch_alias = yaml.SafeLoader.fetch_plain
+
+
+# What can be read or written in well under a second: characters, or values within one.
+JSON = 2_000_000
+YAML = 20_000
 
 
 def task(scope: Scope, task_name: str | None = None) -> Any:
@@ -64,6 +69,7 @@ def uuid(scope: Scope) -> str:
 
 
 def json_parse(scope: Scope, data: str) -> Any:
+    short("json_parse", data)
     try:
         return json.loads(data)
     except (ValueError, TypeError) as error:
@@ -71,10 +77,11 @@ def json_parse(scope: Scope, data: str) -> Any:
 
 
 def json_dump(scope: Scope, data: Any) -> str:
-    return json.dumps(plain(data))
+    return json.dumps(small(data, JSON))
 
 
 def yaml_parse(scope: Scope, data: str) -> Any:
+    short("yaml_parse", data)
     try:
         return plain(yaml.load(data, Loader=PlainLoader))
     except yaml.YAMLError as error:
@@ -82,7 +89,21 @@ def yaml_parse(scope: Scope, data: str) -> Any:
 
 
 def yaml_dump(scope: Scope, data: Any) -> str:
-    return yaml.safe_dump(plain(data), default_flow_style=False)
+    return yaml.safe_dump(small(data, YAML), default_flow_style=False)
+
+
+def short(name: str, data: Any) -> None:
+    """Refuses a text that would take long to read."""
+    longest = JSON if name == "json_parse" else YAML
+    if isinstance(data, str) and len(data) > longest:
+        raise ExpressionError(f"{name}: a text of {len(data)} characters is too long; {longest} are allowed")
+
+
+def small(data: Any, most: int) -> Any:
+    """``data`` made plain. Raises ``ExpressionError`` when there is too much of it to be written out."""
+    found = plain(data)
+    weigh(found, most)
+    return found
 
 
 FUNCTIONS: dict[str, Callable[..., Any]] = {

@@ -14,8 +14,13 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from pipeline.errors import ExpressionError
 
+from .values import weigh
+
 STEPS = 100_000
-LONGEST = 4 * 1024 * 1024
+LONGEST = 1024 * 1024
+# Values within one that is looked at whole, and how many of them count as a step.
+HEAVIEST = 200_000
+PARTS = 20
 WIDEST = re.compile(r"\d{6,}|\*")
 BUDGET = "_budget"
 DRAW = "_draw"
@@ -56,6 +61,7 @@ class Environment(ImmutableSandboxedEnvironment):
     def _parse(self, source: str, name: str | None, filename: str | None) -> nodes.Template:
         tree = super()._parse(source, name, filename)
         counted_loops(tree)
+        weighed_operands(tree)
         return tree
 
 
@@ -71,17 +77,40 @@ def counted_loops(tree: nodes.Node) -> None:
                 value[:] = [joined_node(each) if isinstance(each, nodes.Concat) else each for each in value]
 
 
+def weighed_operands(tree: nodes.Node) -> None:
+    """Has what is compared, tested, cut, filtered or printed looked at for its size first."""
+    for node in list(tree.find_all((nodes.Compare, nodes.Operand, nodes.Test, nodes.Filter, nodes.Getitem))):
+        if isinstance(node, nodes.Compare | nodes.Operand):
+            node.expr = weighed_node(node.expr)
+        elif isinstance(node, nodes.Getitem):
+            if isinstance(node.arg, nodes.Slice):
+                node.node = weighed_node(node.node)
+        elif isinstance(node, nodes.Filter | nodes.Test) and node.node and not node.name.startswith("_"):
+            node.node = weighed_node(node.node)
+    for output in tree.find_all(nodes.Output):
+        output.nodes = [
+            each if isinstance(each, nodes.TemplateData) else weighed_node(each) for each in output.nodes
+        ]
+
+
+def weighed_node(node: nodes.Expr) -> nodes.Expr:
+    if isinstance(node, nodes.Const | nodes.Name) and getattr(node, "name", "_") == "_":
+        # What is written out is as short as it looks; all the variables are seldom meant as a whole.
+        return node
+    return nodes.Filter(node, "_weighed", [], [], None, None, lineno=node.lineno)
+
+
 def joined_node(node: nodes.Concat) -> nodes.Filter:
     """``a ~ b`` as a filter that looks at lengths first."""
     parts = nodes.List(node.nodes, lineno=node.lineno)
     return nodes.Filter(parts, "_joined", [], [], None, None, lineno=node.lineno)
 
 
-def spend(context: Context) -> None:
-    """Counts one step. Raises ``ExpressionError`` at the last."""
+def spend(context: Context, steps: int = 1) -> None:
+    """Counts ``steps``. Raises ``ExpressionError`` at the last."""
     budget = context.resolve(BUDGET)
     if isinstance(budget, list):
-        budget[0] -= 1
+        budget[0] -= steps
         if budget[0] < 0:
             raise ExpressionError(f"the expression took more than {STEPS} steps")
 
@@ -126,6 +155,14 @@ def counted(context: Context, values: Iterable[Any]) -> Iterator[Any]:
     for value in values:
         spend(context)
         yield value
+
+
+@pass_context
+def weighed(context: Context, value: Any) -> Any:
+    """The value itself, counted by its size."""
+    if isinstance(value, str | list | tuple | dict):
+        spend(context, weigh(value, HEAVIEST) // PARTS)
+    return value
 
 
 def joined(parts: list[Any]) -> str:
@@ -178,6 +215,7 @@ def drawn(context: Context, values: Any) -> Any:
 
 FILTERS_HERE: dict[str, Callable[..., Any]] = {
     "_counted": counted,
+    "_weighed": weighed,
     "_joined": joined,
     "random": drawn,
     "center": guarded("center", _center),

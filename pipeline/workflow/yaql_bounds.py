@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import itertools
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from yaql.language import specs, yaqltypes
 
 from pipeline.errors import ExpressionError
 
+from .values import weigh
+
 BITS = 100_000
-LONGEST = 4 * 1024 * 1024
+LONGEST = 1024 * 1024
+MOST = 100_000
+HEAVIEST = 200_000
 
 
 def short(length: int) -> None:
@@ -93,6 +98,58 @@ def join_by(separator, sequence, str_func):  # type: ignore[no-untyped-def]
     return joined(separator, sequence, str_func)
 
 
+@specs.parameter("start", int)
+@specs.parameter("step", int)
+@specs.name("sequence")
+def sequence(start=0, step=1):  # type: ignore[no-untyped-def]
+    return ending(itertools.count(start, step))
+
+
+@specs.parameter("value", nullable=True)
+@specs.parameter("times", int)
+@specs.method
+@specs.name("repeat")
+def repeat(value, times=-1):  # type: ignore[no-untyped-def]
+    return ending(itertools.repeat(value) if times < 0 else itertools.repeat(value, times))
+
+
+@specs.parameter("collection", yaqltypes.Iterable())
+@specs.method
+@specs.name("cycle")
+def cycle(collection):  # type: ignore[no-untyped-def]
+    return ending(itertools.cycle(collection))
+
+
+@specs.parameter("collection1", yaqltypes.Iterable())
+@specs.parameter("collection2", yaqltypes.Iterable())
+@specs.parameter("predicate", yaqltypes.Lambda())
+@specs.parameter("selector", yaqltypes.Lambda())
+@specs.method
+@specs.name("join")
+def join_pairs(collection1, collection2, predicate, selector):  # type: ignore[no-untyped-def]
+    inner = list(collection2)
+    for one, other in ending(itertools.product(collection1, inner)):
+        if predicate(one, other):
+            yield selector(one, other)
+
+
+@specs.parameter("value", nullable=True)
+@specs.name("str")
+def shown(value):  # type: ignore[no-untyped-def]
+    weigh(value, HEAVIEST)
+    if value is None:
+        return "null"
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def ending(items: Iterator[Any]) -> Iterator[Any]:
+    """The items of what may have no end, up to an error: who looks for one that never comes looks no more."""
+    for count, item in enumerate(items):
+        if count >= MOST:
+            raise ExpressionError(f"more than {MOST} items or pairs of them")
+        yield item
+
+
 def replaced(text: str, old: str, new: str, count: int) -> str:
     """``text`` with ``new`` for ``old``, if that is not too long."""
     times = text.count(old) if old else len(text) + 1
@@ -113,5 +170,7 @@ def joined(separator: str, sequence: Any, str_func: Any) -> str:
 
 def register(context: Any) -> None:
     """Puts these before YAQL's own."""
-    for function in (multiplication, power, shift_left, replace, replace_all, join, join_by):
+    for function in (multiplication, power, shift_left, replace, replace_all, join, join_by, join_pairs):
         context.register_function(function)
+    for function in (sequence, repeat, cycle, shown):
+        context.register_function(function, exclusive=True)

@@ -20,7 +20,10 @@ from . import yaql_bounds, yaql_regex, yaql_sets
 from .functions import FUNCTIONS
 from .scope import Scope, View
 
-STEPS = 50_000
+STEPS = 16_000
+# A value is looked at whole by most of what takes it, which is counted for every so many of its items.
+ITEMS = 1_000
+LETTERS = 4_000
 LONGEST = 100_000
 MEMORY = 8 * 1024 * 1024
 
@@ -59,10 +62,24 @@ class Bounded(contexts.Context):  # type: ignore[misc]
         self.steps: list[int] = getattr(parent_context, "steps", None) or [STEPS]
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        self.steps[0] -= 1
+        self.spend(1)
+        called = super().__call__(*args, **kwargs)
+
+        def counted(*given: Any, **named: Any) -> Any:
+            result = called(*given, **named)
+            if isinstance(result, str):
+                self.spend(len(result) // LETTERS)
+            elif isinstance(result, tuple | list | frozenset | utils.FrozenDict):
+                self.spend(len(result) // ITEMS)
+            return result
+
+        return counted
+
+    def spend(self, steps: int) -> None:
+        """Counts ``steps``. Raises ``ExpressionError`` at the last."""
+        self.steps[0] -= steps
         if self.steps[0] < 0:
             raise ExpressionError(f"the expression took more than {STEPS} steps")
-        return super().__call__(*args, **kwargs)
 
 
 def compiled(text: str) -> Callable[[Scope], Any]:

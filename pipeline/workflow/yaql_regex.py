@@ -10,6 +10,10 @@ import re2
 from yaql.language import specs, yaqltypes
 
 PATTERN = type(re2.compile("."))
+OPTIONS = re2.Options()
+# A pattern that repeats what repeats is short and its machine is not: it is refused, not slow.
+OPTIONS.max_mem = 256 * 1024
+OPTIONS.log_errors = False
 
 
 def register(context: Any) -> None:
@@ -24,7 +28,7 @@ def register(context: Any) -> None:
 @lru_cache(maxsize=1024)
 def compiled(pattern: str) -> Any:
     """The pattern, ready. Raises ``re2.error`` when it is none, or needs more than linear time."""
-    return re2.compile(pattern)
+    return re2.compile(pattern, OPTIONS)
 
 
 @specs.parameter("pattern", yaqltypes.String())

@@ -36,6 +36,14 @@ def test_the_rule_and_the_workflow_are_accepted(shown: tuple[Path, Path]) -> Non
     assert answer.returncode == 0, answer.stdout + answer.stderr
 
 
+def test_every_file_shown_is_accepted(checkout: Path, tmp_path: Path) -> None:
+    for number, text in enumerate(blocks(checkout, "yaml")):
+        (tmp_path / f"{number}.yaml").write_text(text, encoding="utf-8")
+    answer = faultline("validate", str(tmp_path))
+    assert answer.returncode == 0, answer.stdout + answer.stderr
+    assert f"{number + 1} checked, 0 refused" in answer.stdout + answer.stderr
+
+
 def test_the_rule_does_what_is_said_of_it(shown: tuple[Path, Path], checkout: Path, tmp_path: Path) -> None:
     (echoed,) = re.findall(r"echo '(\{.*?\})' \|", blocks(checkout, "sh")[0], re.DOTALL)
     alarm = json.loads(echoed.replace("\n", ""))

@@ -281,3 +281,47 @@ def test_a_loop_over_a_failing_sub_workflow_leaves_little_behind(play):
     store = ran.runner.shard.store
     assert (ran.state, ran.count("call")) == ("RUNNING", 100)
     assert len(store.lives) <= 3
+
+
+def test_a_task_tells_which_clauses_of_which_tasks_led_to_it(play):
+    ran = play(
+        """
+        wf:
+          tasks:
+            a: {on-success: b}
+            b: {action: std.fail, on-error: c}
+            c: {action: std.fail, on-error: noop, on-success: d, on-complete: [d, j]}
+            d: {on-complete: j}
+            j: {join: all}
+        """
+    )
+    began = {
+        step["name"]: [clause for _, clause in step["triggers"]]
+        for step in (output.value for output in ran.runner.outputs)
+        if step.get("kind") == "TASK" and step["state"] == "RUNNING"
+    }
+    assert began == {
+        "a": [],
+        "b": ["on-success"],
+        "c": ["on-error"],
+        "d": ["on-complete"],
+        "j": ["on-complete", "on-complete"],
+    }
+
+
+@pytest.mark.parametrize(
+    ("defaults", "task", "safe"),
+    [
+        ("", "", False),
+        ("", "safe-rerun: true, ", True),
+        ("task-defaults: {safe-rerun: true}, ", "", True),
+        ("task-defaults: {safe-rerun: true}, ", "safe-rerun: false, ", False),
+        ("", "safe-rerun: <% 1 = 1 %>, with-items: 'i in [1, 2]', ", True),
+    ],
+)
+def test_an_action_is_asked_for_with_what_a_second_run_of_it_would_mean(play, defaults, task, safe):
+    ran = play(f"wf: {{{defaults}tasks: {{a: {{{task}action: std.echo output=1}}}}}}")
+    asked = [
+        output.value["safe_rerun"] for output in ran.runner.outputs if output.topic == "workflow.actions"
+    ]
+    assert set(asked) == {safe}

@@ -12,7 +12,7 @@ from pipeline.errors import ExpressionError
 
 LONGEST = 100_000
 # All values in one, however deep: what holds the same list twice, sixty times over, is small until read.
-LARGEST = 500_000
+LARGEST = 300_000
 BITS = 14_000
 
 
@@ -36,6 +36,7 @@ def plain(value: Any, left: list[int] | None = None) -> Any:
     if kind is float:
         return value if math.isfinite(value) else str(value)
     if isinstance(value, Mapping):
+        left[0] -= len(value)
         return {key if type(key) is str else word(key): plain(item, left) for key, item in value.items()}
     if isinstance(value, str):
         return str(value)
@@ -54,6 +55,7 @@ def listed(values: Iterable[Any], left: list[int]) -> list[Any]:
     """The items of ``values`` as a list; refuses one without end."""
     result: list[Any] = []
     for item in values:
+        left[0] -= 1
         if len(result) >= LONGEST:
             raise ExpressionError(f"a list of more than {LONGEST} items")
         result.append(plain(item, left))

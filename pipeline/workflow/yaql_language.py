@@ -23,7 +23,7 @@ from .scope import Scope, View
 STEPS = 16_000
 # A value is looked at whole by most of what takes it, which is counted for every so many of its items.
 ITEMS = 1_000
-LETTERS = 4_000
+LETTERS = 1_500
 LONGEST = 100_000
 MEMORY = 8 * 1024 * 1024
 

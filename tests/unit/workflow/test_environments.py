@@ -93,4 +93,4 @@ def test_a_file_of_one_is_known_by_its_variables(tmp_path: Path) -> None:
     assert checked.definition.kind == "ENVIRONMENT"
     path.write_text("name: prod\nvariables: {window: <% 1 + %>}\nmode: x\n")
     (checked,) = check_files([path])
-    assert [finding.line for finding in checked.findings] == [3, 2]
+    assert [finding.line for finding in checked.findings] == [2, 3]

@@ -185,9 +185,7 @@ def result(step: Step, command: dict[str, Any]) -> None:
         finished(step, live, task, call_id, state, value, "action_ex_id", command.get("reason"))
 
 
-def refused(
-    step: Step, live: Live, task: Task, call_id: str, value: Any, what: str, which: str = ""
-) -> None:
+def refused(step: Step, live: Live, task: Task, call_id: str, value: Any, what: str, which: str = "") -> None:
     """The definition is at fault: no such action, not such an input, an output that cannot be evaluated."""
     step.touch(task)
     task.running = [each for each in task.running if each != call_id]

@@ -9,8 +9,8 @@ from typing import Any
 HEAD = re.compile(r"\s*((?:<%.*?%>|{{.*?}}|<\|.*?\|>|[^\s=(\"'])+)", re.DOTALL)
 PAIR = re.compile(
     r"""\s*,?\s*(?P<name>[-\w]+)\s*=\s*(?P<value>
-        "(?:[^"\\]|\\.)*" | '(?:[^'\\]|\\.)*' | <%.*?%> | {{.*?}} | {%.*?%} | <\|.*?\|>
-        | \[[^\]]*\] | [^\s,)]+ )""",
+        "(?:[^"\\]|\\.)*" | '(?:[^'\\]|\\.)*' | \[[^\]]*\]
+        | (?:<%.*?%> | {{.*?}} | {%.*?%} | <\|.*?\|> | [^\s,)])+ )""",
     re.DOTALL | re.VERBOSE,
 )
 WORDS = {"true": True, "false": False, "null": None, "True": True, "False": False, "None": None}

@@ -219,7 +219,7 @@ class World:
         self.feed(command)
 
     def again(self) -> None:
-        """An earlier record that comes once more changes nothing, and says at most that it cannot be obeyed."""
+        """An earlier record that comes once more changes nothing; at most it is refused."""
         value, _ = self.random.choice(self.log)
         if msgspec.json.decode(value)["command"] in ("ADMISSION", "HELD"):
             # The same question has the same answer, and what is held may be held by another limit now.

@@ -21,6 +21,8 @@ def test_every_column_that_rows_fill_is_in_its_table(checkout: Path) -> None:
             body = lines[lines.index("(") + 1 : lines.index(")")]
             tables[name] = {line.split()[0].strip("`") for line in body if not line.startswith("INDEX")}
         elif lines[0].startswith("ALTER TABLE"):
-            tables[name] |= {line.split()[5].strip("`") for line in lines[1:] if line.startswith("ADD COLUMN")}
+            tables[name] |= {
+                line.split()[5].strip("`") for line in lines[1:] if line.startswith("ADD COLUMN")
+            }
     tables.pop("positions")
     assert tables == {table: set(columns) for table, columns in COLUMNS.items()}

@@ -148,7 +148,7 @@ HOSTILE = [  # one line each
     "<% $.wide.toDict($).set(a,1).len() %>",
     "<% range(0,9000).aggregate($1.set($2, 1), {}).len() %>",
     "<% range(0,40000).aggregate($1 + [$2], []).len() %>",
-    "<% range(0,3000).aggregate($1 + list($2), list()).len() %>",
+    "<% range(0,9000).aggregate($1 + list($2), list()).len() %>",
     "<% range(0, 30).aggregate($1 + $1, [1]).len() %>",
     "<% range(0, 60).aggregate([$1,$1], 1) %>",
     "<% let(a => range(0,3000).toList()) -> range(0,9000).select($a + $a).len() %>",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from aiohttp import web
 
 from .compute import Refusal
-from .services import CATALOG, Services, body_of, matching
+from .services import CATALOG, Services, keeping
 
 KINDS = ("projects", "users", "groups", "domains", "roles")
 BASE = "/identity/v3"
@@ -14,27 +14,6 @@ PREFIXES = tuple(f"{BASE}/{kind}" for kind in (*KINDS, "services", "endpoints", 
 
 def routes(services: Services) -> list[web.RouteDef]:
     """What is answered under ``/identity/v3`` beside tokens."""
-
-    async def listed(request: web.Request) -> web.Response:
-        kind = request.match_info["kind"]
-        return web.json_response({kind: matching(services.all(kind), request)})
-
-    async def add(request: web.Request) -> web.Response:
-        kind = request.match_info["kind"]
-        given = await body_of(request, kind[:-1])
-        given.pop("password", None)
-        made = services.add(kind, {"enabled": True, **given})
-        return web.json_response({kind[:-1]: made}, status=201)
-
-    async def one(request: web.Request) -> web.Response:
-        kind = request.match_info["kind"]
-        found = services.find(kind, request.match_info["id"])
-        if request.method == "DELETE":
-            del services.all(kind)[found["id"]]
-            return web.Response(status=204)
-        if request.method == "PATCH":
-            found.update(await body_of(request, kind[:-1]))
-        return web.json_response({kind[:-1]: found})
 
     async def grant(request: web.Request) -> web.Response:
         held = services.all("grants")
@@ -69,7 +48,5 @@ def routes(services: Services) -> list[web.RouteDef]:
         web.get(f"{BASE}/services", offered),
         web.get(f"{BASE}/endpoints", reached),
         web.get(f"{BASE}/regions", regions),
-        web.get(base, listed),
-        web.post(base, add),
-        web.route("*", base + "/{id}", one),
+        *keeping(services, base, change="PATCH"),
     ]

@@ -114,29 +114,56 @@ def _identity(services: Services) -> list[web.RouteDef]:
     ]
 
 
+def keeping(
+    services: Services,
+    path: str,
+    kind_of: Callable[[web.Request], str] = lambda request: request.match_info["kind"],
+    *,
+    listing: str = "",
+    change: str = "PUT",
+    status: str = "ACTIVE",
+    added: int = 201,
+    gone: int = 204,
+) -> list[web.RouteDef]:
+    """The life of things that are kept as they are told: list, add, show, ``change`` and delete.
+
+    ``path`` holds ``{kind}``; ``added`` and ``gone`` are the codes of the answers.
+    """
+
+    async def listed(request: web.Request) -> web.Response:
+        kind = kind_of(request)
+        return web.json_response({kind: matching(services.all(kind), request)})
+
+    async def add(request: web.Request) -> web.Response:
+        kind = kind_of(request)
+        given = await body_of(request, kind[:-1])
+        # Who asks later is not told it.
+        given.pop("password", None)
+        return web.json_response({kind[:-1]: services.add(kind, {"status": status, **given})}, status=added)
+
+    async def one(request: web.Request) -> web.Response:
+        kind = kind_of(request)
+        found = services.find(kind, request.match_info["id"])
+        if request.method == "DELETE":
+            del services.all(kind)[found["id"]]
+            return web.Response(status=gone)
+        if request.method == change:
+            found.update(await body_of(request, kind[:-1]))
+        return web.json_response({kind[:-1]: found})
+
+    return [
+        web.get(listing or path, listed),
+        web.post(path, add),
+        web.route("*", path + "/{id}", one),
+    ]
+
+
 def _network(services: Services) -> list[web.RouteDef]:
     def kind(request: web.Request) -> str:
         found = request.match_info["kind"].replace("-", "_")
         if found not in NETWORK:
             raise Refusal(404, "The resource could not be found.")
         return found
-
-    async def listed(request: web.Request) -> web.Response:
-        return web.json_response({kind(request): matching(services.all(kind(request)), request)})
-
-    async def add(request: web.Request) -> web.Response:
-        singular = kind(request)[:-1]
-        made = services.add(kind(request), await body_of(request, singular))
-        return web.json_response({singular: made}, status=201)
-
-    async def one(request: web.Request) -> web.Response:
-        found = services.find(kind(request), request.match_info["id"])
-        if request.method == "DELETE":
-            del services.all(kind(request))[found["id"]]
-            return web.Response(status=204)
-        if request.method == "PUT":
-            found.update(await body_of(request, kind(request)[:-1]))
-        return web.json_response({kind(request)[:-1]: found})
 
     async def interface(request: web.Request) -> web.Response:
         router = services.find("routers", request.match_info["id"])
@@ -145,34 +172,10 @@ def _network(services: Services) -> list[web.RouteDef]:
 
     path = "/network/v2.0/{kind}"
     verbs = "/network/v2.0/routers/{id}/{verb:(add|remove)_router_interface}"
-    return [
-        web.put(verbs, interface),
-        web.get(path, listed),
-        web.post(path, add),
-        web.route("*", path + "/{id}", one),
-    ]
+    return [web.put(verbs, interface), *keeping(services, path, kind)]
 
 
 def _volume(services: Services) -> list[web.RouteDef]:
-    async def listed(request: web.Request) -> web.Response:
-        kind = request.match_info["kind"]
-        return web.json_response({kind: matching(services.all(kind), request)})
-
-    async def add(request: web.Request) -> web.Response:
-        kind = request.match_info["kind"]
-        made = services.add(kind, {"status": "available", **await body_of(request, kind[:-1])})
-        return web.json_response({kind[:-1]: made}, status=202)
-
-    async def one(request: web.Request) -> web.Response:
-        kind = request.match_info["kind"]
-        found = services.find(kind, request.match_info["id"])
-        if request.method == "DELETE":
-            del services.all(kind)[found["id"]]
-            return web.Response(status=202)
-        if request.method == "PUT":
-            found.update(await body_of(request, kind[:-1]))
-        return web.json_response({kind[:-1]: found})
-
     async def act(request: web.Request) -> web.Response:
         volume = services.find("volumes", request.match_info["id"])
         ((verb, details),) = (await request.json()).items()
@@ -196,9 +199,7 @@ def _volume(services: Services) -> list[web.RouteDef]:
 
     base = f"/volume/v3/{PROJECT}/{{kind:volumes|snapshots}}"
     return [
-        web.get(base + "/detail", listed),
-        web.post(base, add),
-        web.route("*", base + "/{id}", one),
+        *keeping(services, base, listing=base + "/detail", status="available", added=202, gone=202),
         web.post(f"/volume/v3/{PROJECT}/volumes/{{id}}/action", act),
     ]
 

@@ -5,8 +5,11 @@ from __future__ import annotations
 
 import pytest
 
+from pipeline.actions.harmless import perform_harmless
 from pipeline.errors import ExpressionError
+from pipeline.events import Definition
 from pipeline.workflow.expressions import evaluate
+from pipeline.workflow.run import Runner, report
 from pipeline.workflow.scope import Nothing, Scope, Seed, View
 
 DATA = {
@@ -199,3 +202,43 @@ def test_the_next_expression_has_all_its_steps_again(text):
         with pytest.raises(ExpressionError):
             value(hostile)
     assert value(text) == [1, 3]
+
+
+PLAYBOOK = """
+version: '2.0'
+hostile:
+  tasks:
+    a:
+      publish:
+        x: %s
+innocent:
+  tasks:
+    a:
+      publish:
+        x: <%% [3, 1].orderBy($) %%>
+  output: {x: <%% $.x %%>}
+"""
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "<% sequence().max() %>",
+        "'{{ range(99999) | list * 1000 }}'",
+        "<% range(10000000).select($ * 2) %>",
+        "'{{ ().__class__.__mro__ }}'",
+    ],
+)
+def test_it_ends_its_own_execution_and_no_other(text):
+    runner = Runner([Definition("WORKFLOW", "all", PLAYBOOK % text)], None, perform_harmless)
+    for root, name in (("i-1", "innocent"), ("h", "hostile"), ("i-2", "innocent")):
+        runner.start({"command": "START", "root": root, "execution": root, "workflow": name})
+    runner.advance()
+    told = {root: report(runner, root) for root in ("i-1", "h", "i-2")}
+    assert {root: one["state"] for root, one in told.items()} == {
+        "i-1": "SUCCESS",
+        "h": "ERROR",
+        "i-2": "SUCCESS",
+    }
+    assert "Can not evaluate" in told["h"]["state_info"]
+    assert told["i-2"]["output"] == {"x": [1, 3]}

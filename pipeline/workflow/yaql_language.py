@@ -20,7 +20,7 @@ from . import yaql_bounds, yaql_regex, yaql_sets
 from .functions import FUNCTIONS
 from .scope import Scope, View
 
-STEPS = 32_000
+STEPS = 21_000
 # A value is looked at whole by most of what takes it, which is counted for every so many of its items.
 ITEMS = 1_000
 LETTERS = 1_500

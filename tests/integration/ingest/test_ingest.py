@@ -304,9 +304,9 @@ def test_the_status_tells_positions_and_counts_and_ends_with_the_worker(kafka: B
     assert statuses(kafka.bootstrap)[-1] == (b"ingest/ingest-7", None)
 
 
-def test_a_second_worker_of_the_same_name_ends_the_first(kafka: Broker, start: Start, tmp_path: Path) -> None:
+def test_a_second_worker_of_the_same_name_is_refused(kafka: Broker, start: Start, tmp_path: Path) -> None:
     first = start("ingest-0")
     inbound.eventually(lambda: bool(statuses(kafka.bootstrap)), "the first one at work")
-    start("ingest-0")
-    assert first.wait(30) != 0
-    assert "another ingest worker has this one's name" in (tmp_path / "ingest-0.log").read_text()
+    assert start("ingest-0").wait(30) != 0
+    assert "another ingest worker is called 'ingest-0'" in (tmp_path / "ingest-0.log").read_text()
+    assert first.poll() is None

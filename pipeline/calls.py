@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from . import starts
 from .actions import registry
-from .document import Document, Finding, Step
+from .document import Document, Finding, Step, meant
 from .workflow import approvals
 from .workflow.expressions import has_expression
 
@@ -79,6 +79,6 @@ def _action(name: str, document: Document, here: tuple[Step, ...]) -> Iterator[F
     # The engine's own is no action of an executor.
     if name in approvals.NAMES or name in registry.shipped(family) or name in registry.installed():
         return
-    close = get_close_matches(name, registry.shipped(family), 1)
-    hint = f"did you mean {close[0]!r}?" if close else f"there are {', '.join(registry.shipped(family))}"
+    known = registry.shipped(family)
+    hint = meant(name, known, f"there are {', '.join(known)}")
     yield document.finding("workflow-action", f"there is no action {name!r}; {hint}", *here, level="warning")

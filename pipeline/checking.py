@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from .document import Document, Finding, close, read_file
 from .errors import FaultlineError, InvalidDocument
@@ -230,23 +230,28 @@ def _check_playbook(checked: Checked, document: Document) -> None:
 def _check_triggers(checked: Checked, document: Document) -> None:
     from .workflow import triggers
 
-    name = document.value.get("name")
-    checked.name = name if isinstance(name, str) and name else Path(checked.path).stem
-    checked.content, findings = triggers.parse(document)
-    checked.findings += findings
-    if checked.accepted:
-        checked.definition = Definition("TRIGGER", checked.name, document.text, checked.path)
+    _check_beside(checked, document, triggers.parse(document), "TRIGGER")
 
 
 def _check_environment(checked: Checked, document: Document) -> None:
     from .workflow import environments
 
+    _check_beside(checked, document, environments.parse(document), "ENVIRONMENT")
+
+
+def _check_beside(
+    checked: Checked,
+    document: Document,
+    parsed: tuple[Any, list[Finding]],
+    kind: Literal["TRIGGER", "ENVIRONMENT"],
+) -> None:
+    """What stands beside playbooks, and has its ``name`` or the file's."""
     name = document.value.get("name")
     checked.name = name if isinstance(name, str) and name else Path(checked.path).stem
-    checked.content, findings = environments.parse(document)
+    checked.content, findings = parsed
     checked.findings += findings
     if checked.accepted:
-        checked.definition = Definition("ENVIRONMENT", checked.name, document.text, checked.path)
+        checked.definition = Definition(kind, checked.name, document.text, checked.path)
 
 
 def _check_values(checked: Checked, document: Document) -> None:

@@ -33,7 +33,6 @@ TOPOLOGY = "topology.changes"
 ALARMS = "alarms.raw"
 DEFINITIONS = "definitions.changes"
 INBOUND = (TOPOLOGY, ALARMS, DEFINITIONS)
-INBOUND = (TOPOLOGY, ALARMS, DEFINITIONS)
 
 #: Names become keys, headers and parts of other keys, so they cannot be of any length.
 LONGEST_NAME = 2048

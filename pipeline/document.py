@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from pathlib import Path
@@ -221,6 +221,12 @@ class _Builder:
         mark = node.start_mark
         level: Literal["error", "warning"] = "warning" if code == "yaml-twice" else "error"
         return Finding(self.path, mark.line + 1, mark.column + 1, code, message, level)
+
+
+def meant(word: str, known: Iterable[str], otherwise: str = "") -> str:
+    """``did you mean '...'?`` where one of ``known`` is near, else ``otherwise``."""
+    found = get_close_matches(word, list(known), n=1)
+    return f"did you mean {found[0]!r}?" if found else otherwise
 
 
 def close(word: str, known: Collection[str], *, listed: bool = False) -> str:

@@ -66,6 +66,10 @@ class Alarm(msgspec.Struct, frozen=True, omit_defaults=True):
     attributes: dict[str, Any] = {}
 
 
+#: The source of definitions that directories hold, which follows them; an operator's stay as they are.
+FILES = "files"
+
+
 class Definition(msgspec.Struct, frozen=True, omit_defaults=True):
     """A rule, workflow or values file as it is put live; ``text`` is the file's own.
 

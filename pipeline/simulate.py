@@ -17,6 +17,7 @@ from .reactions import Reactions
 from .rules.shard import GraphShard
 from .rules.state import document
 from .times import micros, normalize, rfc3339
+from .workflow.triggers import TRIGGER
 
 COMMANDS = "workflow.commands"
 MOST_STARTS = 1_000
@@ -207,6 +208,17 @@ def in_shadow(definitions: Iterable[Definition], paths: Iterable[Path]) -> list[
         msgspec.structs.replace(one, mode="shadow") if one.kind == "RULE" and one.path in among else one
         for one in definitions
     ]
+
+
+def runner(playbooks: Iterable[Definition], script: Any) -> Workflows:
+    """What runs the workflows of a simulation, by the answers of ``script``.
+
+    Their clock begins with the events; until then there are no triggers (``Simulation``).
+    """
+    from .actions.harmless import perform_harmless
+    from .workflow.run import Runner
+
+    return Runner([one for one in playbooks if one.kind != TRIGGER], script, perform_harmless, now=0)
 
 
 def accepted(

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
-from .document import Document, Finding
+from .document import Document, Finding, meant
 from .errors import InvalidDocument
 from .events import Definition
 
@@ -65,8 +64,7 @@ def check_triggers(
 def _unknown(
     name: str, document: Document, workflows: Mapping[str, WorkflowDefinition], place: Iterable[Any]
 ) -> Finding:
-    close = get_close_matches(name, workflows, 1)
-    hint = f"did you mean {close[0]!r}?" if close else f"there are {', '.join(sorted(workflows))}"
+    hint = meant(name, workflows, f"there are {', '.join(sorted(workflows))}")
     message = f"there is no workflow {name!r}; {hint}"
     return document.finding("workflow-unknown", message, *place, level="warning")
 

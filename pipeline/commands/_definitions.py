@@ -5,17 +5,17 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Mapping, Sequence
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
 from ..author import author
+from ..document import meant
 from ..errors import FaultlineError, InvalidCall, NotFound
+from ..events import FILES
 
 WAIT = 30.0
 LARGEST = 2 * 2**20
 """Of one request; the API takes twice as much."""
-FILES = "files"
 NOUNS = {
     "RULE": "rule",
     "VALUES": "value mapping",
@@ -236,9 +236,8 @@ def _named(entries: Entries, args: argparse.Namespace, kind: str) -> dict[str, A
     """The one of exactly this name. Raises ``NotFound`` with the nearest."""
     names = {entry["name"]: entry for entry in entries}
     if args.name not in names:
-        close = get_close_matches(args.name, names, 1)
-        hint = f"; did you mean {close[0]!r}?" if close else f"; see faultline {args.command} list"
-        raise NotFound(f"no {NOUNS[kind]} {args.name!r} is live{hint}")
+        hint = meant(args.name, names, f"see faultline {args.command} list")
+        raise NotFound(f"no {NOUNS[kind]} {args.name!r} is live; {hint}")
     return names[args.name]
 
 

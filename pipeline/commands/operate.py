@@ -8,11 +8,11 @@ import argparse
 import sys
 from typing import Any
 
+from ..workflow.records import REPORTS
 from . import _sending
 
 SUMMARY = "operate an execution"
 WAIT = 10.0
-STATES = ["SUCCESS", "ERROR", "CANCELLED", "PAUSED", "RUNNING"]
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -32,7 +32,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         parser.add_argument("--failed", action="store_true", help="of its items, only those that failed")
     elif command == "complete":
         parser.add_argument("--action", metavar="ID", help="the action execution, where there are several")
-        parser.add_argument("--state", choices=STATES, default="SUCCESS", help="what it came to, or is in")
+        parser.add_argument("--state", choices=REPORTS, default="SUCCESS", help="what it came to, or is in")
         parser.add_argument("--result", metavar="JSON|@FILE", help="the result")
     elif command == "approve":
         said = "the role that decides; not needed where only one is waited for"

@@ -95,13 +95,12 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _workflows(playbooks: list[Any], answers: Path | None) -> Any:
-    from ..actions.harmless import perform_harmless
     from ..document import read_file
+    from ..simulate import runner
     from ..workflow import answers as scripted
-    from ..workflow.run import Runner
 
     script = scripted.read(read_file(answers)) if answers is not None else None
-    return Runner([one for one in playbooks if one.kind != "TRIGGER"], script, perform_harmless, now=0)
+    return runner(playbooks, script)
 
 
 def _lines(path: str) -> Iterator[tuple[int, Any]]:

@@ -13,9 +13,9 @@ from typing import Any
 import msgspec
 
 from ..errors import InvalidCall
+from ..workflow.records import REPORTS
 
 PATH = "/v2/action_executions/"
-STATES = ("SUCCESS", "ERROR", "CANCELLED", "RUNNING", "PAUSED")
 
 
 def command(action: str, holder: Mapping[str, Any], asked: Mapping[str, Any]) -> dict[str, Any]:
@@ -25,8 +25,8 @@ def command(action: str, holder: Mapping[str, Any], asked: Mapping[str, Any]) ->
     result. Raises ``InvalidCall``.
     """
     state = asked.get("state")
-    if state not in STATES:
-        raise InvalidCall(f"state {state!r} is none of {', '.join(STATES)}; send one of these")
+    if state not in REPORTS:
+        raise InvalidCall(f"state {state!r} is none of {', '.join(REPORTS)}; send one of these")
     output = asked.get("output")
     if isinstance(output, str):
         # Mistral takes a text that is no JSON as the result that it is.

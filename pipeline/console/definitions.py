@@ -92,10 +92,7 @@ async def change(bootstrap: str, sight: Sight, history: Reading, asked: Mapping[
     for stages, concerned in ((RULES, kinds - ENGINE), (WORKFLOWS, kinds & ENGINE)):
         if concerned and told.get("settled", True):
             told = await settled(sight, wait, stages)
-    errors = await asyncio.to_thread(
-        history.rows,
-        "SELECT name, revision, reason FROM faultline.rules_now WHERE op = 'ERROR' ORDER BY name",
-    )
+    errors = await asyncio.to_thread(history.rows, ERRORS)
     return {"records": records, **told, "errors": errors}
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import InvalidCall, NotFound
 from .dependence import upstream
-from .queries import MANY, SEVERITIES, alarms, similar
+from .queries import MANY, SEVERITIES, alarms, nearest, similar
 from .reading import Reading, Rows
 from .surroundings import resource
 
@@ -82,9 +82,7 @@ def find_alarm(history: Reading, key: str, domain: str | None) -> dict[str, Any]
         return fit[0]
     near = [] if found else similar(history, key)
     where = f" in domain {domain!r}" if domain else ""
-    hint = (
-        f"did you mean {' or '.join(map(repr, near))}?" if near else "faultline alarms --all lists the keys"
-    )
+    hint = nearest(near, "faultline alarms --all lists the keys")
     raise NotFound(f"no alarm {key!r}{where}; {hint}")
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ..errors import NotFound
+from ..events import FILES
 from .queries import parsed
 from .reading import Reading, Rows
 
@@ -44,7 +45,7 @@ def _told(row: dict[str, Any]) -> dict[str, Any]:
     what = "ERROR" if row["op"] == "ERROR" else f"{_WHAT.get(row['op'], row['op'])}{mode}"
     who = "@".join(filter(None, (by.get("operator", ""), by.get("host", ""))))
     # What a pipeline publishes at its start is its directories', whoever starts it.
-    start = " at the start" if row["source"] == "files" else ""
+    start = " at the start" if row["source"] == FILES else ""
     return {**row, "what": what + start, "by": who}
 
 

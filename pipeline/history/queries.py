@@ -128,6 +128,11 @@ def execution(history: Reading, identity: str) -> dict[str, Any]:
     return whole
 
 
+def nearest(keys: list[str], otherwise: str) -> str:
+    """A hint at the ``keys`` that were found near, else ``otherwise``."""
+    return f"did you mean {' or '.join(map(repr, keys))}?" if keys else otherwise
+
+
 def root(history: Reading, identity: str) -> str:
     """The root execution that ``identity`` belongs to. Raises ``NotFound``."""
     found = history.rows("SELECT root FROM faultline.executions_now WHERE id = {id:String}", id=identity)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from difflib import get_close_matches
 from typing import Any
 
 import msgspec
 
+from ..document import meant
 from ..errors import InvalidDocument, NotFound
 from ..events import Definition
 from ..graph.undo import Undo
@@ -106,9 +106,8 @@ def compiled(history: Reading, name: str) -> Compiled:
     rules = {row["name"]: row for row in standing if row["kind"] == "RULE"}
     known = rules.get(name)
     if known is None:
-        near = get_close_matches(name, rules, n=1)
-        hint = f"; did you mean {near[0]!r}?" if near else "; faultline rules list shows those that are"
-        raise NotFound(f"no rule {name!r} is live{hint}")
+        hint = meant(name, rules, "faultline rules list shows those that are")
+        raise NotFound(f"no rule {name!r} is live; {hint}")
     engine = Engine()
     book, undo = RuleSet(engine), Undo()
     texts = _texts(history)

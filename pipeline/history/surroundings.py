@@ -12,7 +12,7 @@ from ..graph.store import Graph
 from ..graph.vertex import Vertex
 from ..rules.whynot import Ended
 from . import queries
-from .queries import MANY, similar
+from .queries import MANY, nearest, similar
 from .reading import Reading, Rows
 
 ENDED = 500
@@ -63,7 +63,7 @@ def find(history: Reading, key: str, domain: str | None, *, alarms: bool = False
     near = [] if found else similar(history, key, "entities_now")
     where = f" in domain {domain!r}" if domain else ""
     what = "entity and no active alarm" if alarms else "entity"
-    hint = f"did you mean {' or '.join(map(repr, near))}?" if near else "faultline topology shows all"
+    hint = nearest(near, "faultline topology shows all")
     raise NotFound(f"no {what} {key!r}{where}; {hint}")
 
 

@@ -17,8 +17,6 @@ from ..times import rfc3339
 from . import client
 
 TOPIC = "definitions.changes"
-FILES = "files"
-"""The source of what directories hold, which follows them; what an operator put live stays as it is."""
 OPERATOR = "operator"
 PATIENCE = 30.0
 

@@ -12,8 +12,8 @@ from ..author import author
 from ..checking import Checked, check_files, value_files
 from ..document import Finding
 from ..errors import FaultlineError
-from ..events import Definition
-from ..kafka.definitions import FILES, held, key, record, send
+from ..events import FILES, Definition
+from ..kafka.definitions import held, key, record, send
 from ..resources import shipped
 from ..settings import Settings
 

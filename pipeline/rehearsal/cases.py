@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-from ..document import Document, Finding, Step, read_file
+from ..document import Document, Finding, Step, meant, read_file
 from ..errors import InvalidCall, InvalidDocument
 
 ENDINGS = (".test.yaml", ".test.yml")
@@ -148,5 +147,4 @@ def _wrong(document: Document, index: int, entry: Any) -> Iterator[Finding]:
 
 
 def _nearest(word: object, known: Iterable[str]) -> str:
-    close = get_close_matches(str(word), known, 1)
-    return f"; did you mean {close[0]!r}?" if close else f"; it has {', '.join(known)}"
+    return "; " + meant(str(word), known, f"it has {', '.join(known)}")

@@ -12,7 +12,7 @@ import msgspec
 from ..checking import value_files
 from ..errors import FaultlineError, InvalidDocument
 from ..events import DEFAULT_DOMAIN, Definition, Output
-from ..simulate import BadLine, Simulation, in_shadow
+from ..simulate import BadLine, Simulation, in_shadow, runner
 from ..times import SECOND, micros, normalize, rfc3339
 from . import shadowed
 from .cases import SECTIONS, Case
@@ -64,8 +64,6 @@ def _simulation(case: Case, shelf: Shelf) -> Simulation:
 
 
 def _workflows(case: Case, playbooks: list[Definition]) -> Any:
-    from ..actions.harmless import perform_harmless
-    from ..workflow.run import Runner
     from .playbooks import script
 
     answers = script(case)
@@ -74,7 +72,7 @@ def _workflows(case: Case, playbooks: list[Definition]) -> Any:
             "`events` of answers operate the execution of a test with `workflow`, not those that rules start"
         )
         raise InvalidDocument([case.document.finding("test", note, case.index, "answers", "events")])
-    return Runner([one for one in playbooks if one.kind != "TRIGGER"], answers, perform_harmless, now=0)
+    return runner(playbooks, answers)
 
 
 def _completed(case: Case, index: int, line: Any, latest: str) -> tuple[Any, str]:

@@ -13,7 +13,7 @@ from .expressions import evaluate, is_expression
 from .facts import env, scope
 from .forgetting import forget
 from .model import TaskDefinition
-from .records import CANCELLED, ERROR, PAUSED, RUNNING, SUCCESS, Task
+from .records import ERROR, REPORTS, RESULTS, RUNNING, SUCCESS, Task
 from .scope import Scope
 from .step import ACTIONS, LARGEST, Step
 from .store import Live
@@ -21,10 +21,7 @@ from .values import text
 
 SEEN = 64
 LONGEST_WORDS = 4_000
-STATES = {
-    "RESULT": (SUCCESS, ERROR, CANCELLED),
-    "COMPLETE": (SUCCESS, ERROR, CANCELLED, PAUSED, RUNNING),
-}
+STATES = {"RESULT": RESULTS, "COMPLETE": REPORTS}
 
 
 def begin(step: Step, live: Live, task: Task) -> None:

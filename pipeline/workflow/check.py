@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from difflib import get_close_matches
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
-from pipeline.document import Document, Finding, Step
-from pipeline.errors import UnknownFilter
+from pipeline.document import Document, Finding, Step, meant
+from pipeline.errors import InvalidDocument, UnknownFilter
 
 from . import inline
 from .expressions import has_expression, is_expression, over_lines, problem
@@ -15,6 +14,23 @@ from .model import Parameter
 from .values import plain
 
 Steps = tuple[Step, ...]
+
+
+T = TypeVar("T")
+
+
+def sound(parsed: tuple[T, list[Finding]]) -> T:
+    """What was read of a document. Raises ``InvalidDocument`` with the errors among the findings about it."""
+    found, findings = parsed
+    errors: list[object] = [finding for finding in findings if finding.level == "error"]
+    if errors:
+        raise InvalidDocument(errors)
+    return found
+
+
+def placed(refused: InvalidDocument, place: str) -> str:
+    """The errors of a text that was read without a path, as those of ``place``."""
+    return str(refused).replace("-:", f"{place}:", 1)
 
 
 class Checker:
@@ -177,8 +193,7 @@ class Checker:
         """Refuses the keys that are not of the language."""
         for key in value:
             if key not in known:
-                close = get_close_matches(str(key), known, 1)
-                hint = f"did you mean {close[0]!r}?" if close else f"it may have {', '.join(sorted(known))}"
+                hint = meant(str(key), known, f"it may have {', '.join(sorted(known))}")
                 self.wrong(f"{what} has no key {key!r}; {hint}", (*steps, key))
 
     def command(

@@ -185,7 +185,7 @@ def wait_again(step: Step, live: Live) -> None:
             step.touch(task)
             fresh(task)
             task.retries, task.passed = 0, []
-            step.task_state(live, task, WAITING, "Task is waiting.")
+            step.task_state(live, task, WAITING, joins.WAITS)
         if task.state == WAITING:
             joins.survey(step, live, task)
 

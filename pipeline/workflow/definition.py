@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
-from difflib import get_close_matches
 from functools import lru_cache
 from typing import Any, Literal
 
-from pipeline.document import Document, Finding, read
-from pipeline.errors import InvalidDocument
+from pipeline.document import Document, Finding, meant, read
 
 from . import compensation, doubts, limits
-from .check import Checker, Steps
+from .check import Checker, Steps, sound
 from .model import COMMANDS, ActionDefinition, Content, Parameter, TaskDefinition, WorkflowDefinition
 from .tasks_language import defaults, task, with_defaults
 
@@ -40,11 +38,7 @@ def load(document: Document) -> list[WorkflowDefinition]:
 
 def content(document: Document) -> Content:
     """Workflows and ad-hoc actions of a document. Raises ``InvalidDocument`` with its errors."""
-    found, findings = parse(document)
-    errors = [finding for finding in findings if finding.level == "error"]
-    if errors:
-        raise InvalidDocument(list(errors))
-    return found
+    return sound(parse(document))
 
 
 @lru_cache(maxsize=512)
@@ -239,8 +233,7 @@ def _inbound(tasks: dict[str, TaskDefinition], reverse: bool) -> dict[str, tuple
 
 
 def _missing(checker: Checker, name: str, tasks: dict[str, TaskDefinition], here: Steps) -> None:
-    close = get_close_matches(name, tasks, 1)
-    hint = f"did you mean {close[0]!r}?" if close else f"there are {', '.join(tasks)}"
+    hint = meant(name, tasks, f"there are {', '.join(tasks)}")
     checker.note("workflow-link", f"Task '{name}' not found. In this workflow: {hint}", here)
 
 

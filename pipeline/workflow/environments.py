@@ -13,7 +13,7 @@ from pipeline.document import Document, Finding, read
 from pipeline.errors import InvalidDocument
 from pipeline.ids import revision as hash_of
 
-from .check import Checker
+from .check import Checker, placed, sound
 from .records import Environment
 from .step import Step
 
@@ -35,11 +35,7 @@ def parse(document: Document) -> tuple[dict[str, Any], list[Finding]]:
 @lru_cache(maxsize=256)
 def variables_of(text: str) -> dict[str, Any]:
     """The variables of a text. Raises ``InvalidDocument`` with its errors."""
-    found, findings = parse(read(text, "-", aliases=False))
-    errors = [finding for finding in findings if finding.level == "error"]
-    if errors:
-        raise InvalidDocument(list(errors))
-    return found
+    return sound(parse(read(text, "-", aliases=False)))
 
 
 def defined(step: Step, name: str, text: str, path: str) -> None:
@@ -49,7 +45,7 @@ def defined(step: Step, name: str, text: str, path: str) -> None:
         variables_of(text)
         new = Environment(name, text, path=path)
     except InvalidDocument as refused:
-        error = str(refused).replace("-:", f"{path or name}:", 1)
+        error = placed(refused, path or name)
         kept = before.text if before is not None else ""
         new = Environment(name, kept, path=path, error=error, refused=hash_of(text))
     if new != before:
@@ -64,15 +60,5 @@ def removed(step: Step, name: str) -> None:
 
 def keep(step: Step, name: str, new: Environment | None) -> None:
     """Enters an environment in place of the one before."""
-    environments = step.store.environments
-    before = environments.pop(name, None)
-    if new is not None:
-        environments[name] = new
-
-    def back() -> None:
-        environments.pop(name, None)
-        if before is not None:
-            environments[name] = before
-
-    step.undoing.append(back)
+    step.exchange(step.store.environments, name, new)
     step.keys.append(f"environment/{name}")

@@ -16,6 +16,7 @@ from pipeline.ids import revision as hash_of
 from pipeline.times import rfc3339
 
 from . import cron
+from .check import placed
 from .records import Schedule, Triggers
 from .step import COMMANDS, Step
 from .store import TRIGGER_KEY
@@ -30,7 +31,7 @@ def defined(step: Step, name: str, text: str, path: str) -> None:
     try:
         found = triggers_of(text)
     except InvalidDocument as refused:
-        error = str(refused).replace("-:", f"{path or name}:", 1)
+        error = placed(refused, path or name)
         kept, schedules = (before.text, before.schedules) if before is not None else ("", {})
         new = Triggers(name, kept, path=path, error=error, refused=hash_of(text), schedules=schedules)
         keep(step, name, new)
@@ -72,19 +73,11 @@ def due(trigger: Trigger, now: int, fired: int) -> int:
 
 def keep(step: Step, name: str, document: Triggers | None) -> None:
     """Enters a document in place of the one before, and puts its timers on the heap."""
-    triggers = step.store.triggers
-    before = triggers.pop(name, None)
+    before = step.exchange(step.store.triggers, name, document)
     if document is not None:
-        triggers[name] = document
         step.store.schedule(document)
-
-    def back() -> None:
-        triggers.pop(name, None)
-        if before is not None:
-            triggers[name] = before
-            step.store.schedule(before)
-
-    step.undoing.append(back)
+    if before is not None:
+        step.undoing.append(lambda: step.store.schedule(before))
     step.keys.append(f"{TRIGGER_KEY}{name}")
 
 

@@ -36,9 +36,12 @@ class Counting(TreeInterpreter):  # type: ignore[misc]
         return result
 
     def visit_comparator(self, node: Any, value: Any) -> Any:
-        for child in node["children"]:
-            self.spend(weigh(self.visit(child, value), HEAVIEST) // PARTS)
-        return super().visit_comparator(node, value)
+        # What was evaluated to be weighed is compared as it is, not evaluated a second time.
+        sides = [self.visit(child, value) for child in node["children"]]
+        for side in sides:
+            self.spend(weigh(side, HEAVIEST) // PARTS)
+        literals = [{"type": "literal", "value": side, "children": []} for side in sides]
+        return super().visit_comparator({**node, "children": literals}, value)
 
     def spend(self, steps: int) -> None:
         """Counts ``steps``. Raises ``ExpressionError`` at the last."""

@@ -10,6 +10,7 @@ from pipeline.errors import InvalidDocument, InvalidRecord
 from pipeline.ids import revision as hash_of
 
 from . import environments, firing
+from .check import placed
 from .definition import content_of
 from .forgetting import release
 from .records import Document, Revision
@@ -51,7 +52,7 @@ def put(step: Step, name: str, text: str, path: str, namespace: str) -> None:
         content_of(text)
         error = None
     except InvalidDocument as refused:
-        error = str(refused).replace("-:", f"{path or name}:", 1)
+        error = placed(refused, path or name)
     in_force = before.revision if before else ""
     document = Document(
         name, step.position, in_force if error else hash_of(text), path=path, namespace=namespace, error=error
@@ -71,27 +72,17 @@ def put(step: Step, name: str, text: str, path: str, namespace: str) -> None:
 
 def remove(step: Step, name: str) -> None:
     """Takes a document out of force; executions that began with it go on with it."""
-    before = step.store.documents.pop(name, None)
+    before = step.exchange(step.store.documents, name, None)
     if before is None:
         return
     step.keys.append(before.key)
-    step.undoing.append(lambda: step.store.documents.__setitem__(name, before))
     swap(step, before.revision, "")
 
 
 def keep(step: Step, name: str, document: Document) -> None:
     """Enters a document in place of the one before."""
-    documents = step.store.documents
-    before = documents.get(name)
-    documents[name] = document
+    step.exchange(step.store.documents, name, document)
     step.fresh(document)
-
-    def back() -> None:
-        documents.pop(name, None)
-        if before is not None:
-            documents[name] = before
-
-    step.undoing.append(back)
 
 
 def swap(step: Step, before: str, after: str) -> None:

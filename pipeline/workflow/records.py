@@ -27,6 +27,9 @@ HELD = "HELD"
 UNDOING = "UNDOING"
 
 ENDED = frozenset({SUCCESS, ERROR, CANCELLED, SKIPPED})
+#: What an executor says of an action, and what somebody outside may say of one.
+RESULTS = (SUCCESS, ERROR, CANCELLED)
+REPORTS = (*RESULTS, PAUSED, RUNNING)
 CHUNK = 64
 # Between two names either of which may hold a slash.
 BETWEEN = "\x1f"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import heapq
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import msgspec
@@ -17,7 +17,7 @@ from pipeline.times import rfc3339
 from . import approvals, around, calls, control, executions, firing, gate, held, publishing, refusals
 from .apart import BULK
 from .forgetting import purge
-from .records import BETWEEN, ENDED, SUCCESS
+from .records import BETWEEN, ENDED, SUCCESS, Environment, Triggers
 from .step import COMMANDS, Step
 from .store import TRIGGER_KEY, Store
 
@@ -185,19 +185,21 @@ class WorkflowShard:
                 f"{namespace}/{name}" if namespace else name: revision
                 for (namespace, name), (revision, _) in sorted(self.store.workflows.items())
             },
-            "triggers": {
-                name: {"revision": each.refused or hash_of(each.text), "error": each.error or ""}
-                for name, each in sorted(self.store.triggers.items())
-            },
-            "environments": {
-                name: {"revision": each.refused or hash_of(each.text), "error": each.error or ""}
-                for name, each in sorted(self.store.environments.items())
-            },
+            "triggers": told(self.store.triggers),
+            "environments": told(self.store.environments),
             "definitions": {
                 name: {"revision": document.revision, "error": document.error or ""}
                 for name, document in sorted(self.store.documents.items())
             },
         }
+
+
+def told(documents: Mapping[str, Triggers | Environment]) -> dict[str, dict[str, str]]:
+    """Which revision of each document was put live last, and what is wrong with it."""
+    return {
+        name: {"revision": each.refused or hash_of(each.text), "error": each.error or ""}
+        for name, each in sorted(documents.items())
+    }
 
 
 def trigger(due: int, timer: str, which: str) -> Output:

@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 
@@ -33,6 +33,9 @@ LARGE = 64 * 1024
 written = lru_cache(maxsize=4096)(rfc3339)
 LARGEST = 900 * 1024
 encoded = msgspec.json.encode
+
+
+T = TypeVar("T")
 
 
 @dataclass(slots=True)
@@ -69,6 +72,20 @@ class Step:
     def fresh(self, record: Record) -> None:
         """Says that ``record`` is new."""
         self.touched[id(record)] = (record, None)
+
+    def exchange(self, holder: dict[str, T], name: str, new: T | None) -> T | None:
+        """Puts ``new`` (None: nothing) in the place of what ``holder`` has under ``name``; what that was."""
+        before = holder.pop(name, None)
+        if new is not None:
+            holder[name] = new
+
+        def back() -> None:
+            holder.pop(name, None)
+            if before is not None:
+                holder[name] = before
+
+        self.undoing.append(back)
+        return before
 
     def later(self, function: Callable[..., None], *arguments: Any) -> None:
         """Has ``function`` called once what is being done now is done."""

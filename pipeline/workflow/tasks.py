@@ -116,8 +116,7 @@ def complete(step: Step, live: Live, task: Task, state: str, info: str | None = 
             return
         end(step, live, task, was)
     except ExpressionError as error:
-        where = f"wf={live.record.workflow}, task={task.name}"
-        force(step, live, task, f"Failed to handle task completion [error={error}, {where}]:", was)
+        spoil(step, live, task, error, was)
 
 
 def skip(step: Step, live: Live, task: Task) -> None:
@@ -127,8 +126,13 @@ def skip(step: Step, live: Live, task: Task) -> None:
         transitions.publish(step, live, task)
         end(step, live, task, ERROR)
     except ExpressionError as error:
-        where = f"wf={live.record.workflow}, task={task.name}"
-        force(step, live, task, f"Failed to handle task completion [error={error}, {where}]:", ERROR)
+        spoil(step, live, task, error, ERROR)
+
+
+def spoil(step: Step, live: Live, task: Task, error: ExpressionError, was: str) -> None:
+    """The forced failure of a task at whose end an expression could not be evaluated."""
+    where = f"wf={live.record.workflow}, task={task.name}"
+    force(step, live, task, f"Failed to handle task completion [error={error}, {where}]:", was)
 
 
 def forget_result(step: Step, live: Live, task: Task) -> None:

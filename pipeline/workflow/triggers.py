@@ -14,13 +14,13 @@ from functools import lru_cache
 from typing import Any
 
 from pipeline.document import Document, Finding, read
-from pipeline.errors import ExpressionError, InvalidDocument
+from pipeline.errors import ExpressionError
 from pipeline.events import DEFAULT_DOMAIN
 from pipeline.ids import identify
 from pipeline.times import micros, normalize, rfc3339
 
 from . import cron
-from .check import Checker, Steps
+from .check import Checker, Steps, sound
 from .expressions import evaluate
 from .scope import Scope, Seed, View
 
@@ -64,11 +64,7 @@ def parse(document: Document) -> tuple[tuple[Trigger, ...], list[Finding]]:
 @lru_cache(maxsize=256)
 def triggers_of(text: str) -> tuple[Trigger, ...]:
     """The triggers of a text. Raises ``InvalidDocument`` with its errors."""
-    found, findings = parse(read(text, "-", aliases=False))
-    errors = [finding for finding in findings if finding.level == "error"]
-    if errors:
-        raise InvalidDocument(list(errors))
-    return found
+    return sound(parse(read(text, "-", aliases=False)))
 
 
 def trigger(checker: Checker, name: str, value: Any, steps: Steps) -> Trigger:

@@ -80,10 +80,13 @@ class Intake:
         self._end.set()
 
     def run(self) -> None:
-        """The thread's body. Raises ``KafkaException`` at an error that reading on cannot mend."""
+        """The thread's body. Raises ``KafkaException`` or ``BrokerUnavailable`` when it cannot go on."""
         try:
             self.consumer.subscribe(
-                [ACTIONS], on_assign=self._assigned, on_revoke=self._revoked, on_lost=self._lost
+                [ACTIONS],
+                on_assign=client.catchable(self._assigned),
+                on_revoke=client.catchable(self._revoked),
+                on_lost=client.catchable(self._lost),
             )
             while not self._end.is_set():
                 self._hold()
@@ -195,7 +198,7 @@ def _positions(consumer: Consumer, partitions: list[TopicPartition]) -> dict[int
     """Where reading will begin: what was committed, else the beginning."""
     positions = {}
     for one in consumer.committed(partitions, timeout=PATIENCE) if partitions else []:
-        begin = one.offset if one.offset >= 0 else consumer.get_watermark_offsets(one, timeout=PATIENCE)[0]
+        begin = one.offset if one.offset >= 0 else client.extent(consumer, one.topic, one.partition)[0]
         positions[one.partition] = begin
     return positions
 

@@ -187,17 +187,11 @@ def _thread(desk: Desk, body: Callable[[], None], name: str) -> threading.Thread
     loop = asyncio.get_running_loop()
 
     def guarded() -> None:
-        failure: BaseException | None = BrokerUnavailable(f"{name} cannot go on; the log says why")
         try:
             body()
-            failure = None
         except BaseException as error:
-            failure = error
-        finally:
-            # What a callback of the Kafka client raises may be no exception that could be caught.
-            if failure is not None:
-                with suppress(RuntimeError):
-                    loop.call_soon_threadsafe(desk.fail, failure)
+            with suppress(RuntimeError):
+                loop.call_soon_threadsafe(desk.fail, error)
 
     # A daemon: a broker that is gone for good must not hold the process.
     thread = threading.Thread(target=guarded, name=name, daemon=True)

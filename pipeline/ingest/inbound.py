@@ -55,7 +55,10 @@ class Inbound:
             }
         )
         self._consumer.subscribe(
-            list(INBOUND), on_assign=self._assigned, on_revoke=self._revoked, on_lost=self._lost
+            list(INBOUND),
+            on_assign=client.catchable(self._assigned),
+            on_revoke=client.catchable(self._revoked),
+            on_lost=client.catchable(self._lost),
         )
 
     def batch(self, timeout: float) -> list[Message]:

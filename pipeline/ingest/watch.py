@@ -117,7 +117,7 @@ class Watch:
         self._topics = wanted
         log.info("triggers watch %s", ", ".join(sorted(wanted)) or "nothing")
         if wanted:
-            self._events.subscribe(sorted(wanted), on_assign=self._assigned)
+            self._events.subscribe(sorted(wanted), on_assign=client.catchable(self._assigned))
         else:
             self._events.unsubscribe()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Callable
 from typing import Any
 
 from confluent_kafka import Consumer, KafkaException, TopicPartition
@@ -11,6 +12,8 @@ from confluent_kafka import Consumer, KafkaException, TopicPartition
 from ..errors import BrokerUnavailable
 
 log = logging.getLogger("librdkafka")
+
+Callback = Callable[[Consumer, list[TopicPartition]], None]
 
 MAX_RECORD = 2_097_152
 """The largest record that any of our topics takes (``max.message.bytes`` of the largest)."""
@@ -57,6 +60,22 @@ def reader(bootstrap: str, name: str, group: str | None = None) -> dict[str, Any
         "fetch.wait.max.ms": 50,
         "fetch.message.max.bytes": MAX_RECORD,
     }
+
+
+def catchable(callback: Callback) -> Callback:
+    """``callback`` for a rebalance; what Kafka refuses in it becomes ``BrokerUnavailable``.
+
+    The client hands a ``KafkaException`` of a callback on to who polls as a ``KafkaError``, which is no
+    exception: no ``except`` catches it, and a thread that polls would end without a word.
+    """
+
+    def called(consumer: Consumer, partitions: list[TopicPartition]) -> None:
+        try:
+            callback(consumer, partitions)
+        except KafkaException as error:
+            raise BrokerUnavailable(f"partitions cannot change hands: {error.args[0].str()}") from error
+
+    return called
 
 
 def extent(consumer: Consumer, topic: str, partition: int, timeout: float = 30.0) -> tuple[int, int]:
